@@ -1,0 +1,1 @@
+"""One coin once, with a price that says where it comes from."""

@@ -1,0 +1,1 @@
+"""One run: what to ask, fetch, parse, commit, resolve, price, publish."""

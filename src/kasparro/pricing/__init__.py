@@ -1,0 +1,1 @@
+"""What a coin costs, chosen from its quotes. Pure."""

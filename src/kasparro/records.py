@@ -1,0 +1,225 @@
+"""The nouns of the service as frozen values. This module imports nothing of ours.
+
+Times are aware UTC datetimes: `observed_at` is the source's clock, `fetched_at` ours. Amounts are float64 in US dollars
+as the source published them, unrounded; `None` where a source says nothing or says 0 for "unknown".
+"""
+
+from collections.abc import Generator
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+Verdict: TypeAlias = Literal["same", "different", "unsure"]
+Outcome: TypeAlias = Literal["succeeded", "degraded", "failed", "skipped"]
+RunStatus: TypeAlias = Literal["running", "succeeded", "degraded", "failed", "interrupted", "abandoned"]
+Trigger: TypeAlias = Literal["start", "schedule", "command", "admin"]
+
+T = TypeVar("T")
+
+# Long pure work is a generator that yields wherever the event loop may take over, and returns its answer.
+Pieces: TypeAlias = Generator[None, None, T]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every record: frozen, by keyword only."""
+
+
+class Listing(Record):
+    """A coin as one source names it."""
+
+    source: str
+    source_id: str
+    symbol: str  # upper case, as shown; never an identity
+    name: str
+    active: bool | None = None  # None: this stream does not say
+
+
+class ListingContract(Record):
+    """A contract address that a source gives for a listing."""
+
+    source_id: str
+    platform: str  # as the source itself names the chain
+    address: str  # as the source spells it
+
+
+class Quote(Record):
+    """One price observation of one listing, at the source's own time."""
+
+    source_id: str
+    observed_at: datetime
+    price: float  # finite and above zero
+    market_cap: float | None
+    volume_24h: float | None
+    ath_price: float | None  # the listing's all-time high
+    ath_at: datetime | None
+    raw: bytes  # the source's row as it came, JSON
+
+
+class ExchangeRate(Record):
+    """What one US dollar costs in another currency, as a source says it."""
+
+    currency: str  # lower case: "eur"
+    per_usd: float
+
+
+class Reject(Record):
+    """A row that could not be used, with the reason."""
+
+    source_id: str | None
+    reason: str  # one short phrase from a bounded set: "price is not a number"
+    row: bytes  # as it came, cut to 2,000 bytes
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """What one request's body says, parsed. The only record that is filled step by step, while it is parsed."""
+
+    rows_received: int = 0
+    rows_without_price: int = 0  # rows of a stream of quotes that carry no usable price or time
+    listings: list[Listing] = msgspec.field(default_factory=list)
+    contracts: list[ListingContract] = msgspec.field(default_factory=list)
+    quotes: list[Quote] = msgspec.field(default_factory=list)
+    rates: list[ExchangeRate] = msgspec.field(default_factory=list)
+    rejects: list[Reject] = msgspec.field(default_factory=list)
+    next_parts: tuple[str, ...] = ()  # parts of the same stream that this answer makes known, in order
+    is_last: bool = False  # the stream has no part after this one
+
+
+class Request(Record):
+    """One call to a source: which part it fetches and how."""
+
+    source: str
+    stream: str
+    part: str
+    path: str  # below the source's base URL, with its leading slash
+    query: tuple[tuple[str, str], ...] = ()
+
+
+class Checkpoint(Record):
+    """What is known of one part of a stream. A part that is known and was never committed has sweep 0."""
+
+    stream: str
+    part: str
+    ordinal: int  # the part's place in its stream, from 0
+    sweep: int = 0  # the number of the sweep in which it was last committed
+    committed_at: datetime | None = None
+    rows: int = 0
+    digest: bytes = b""  # sha256 of the body last committed
+    peak_rows: int = 0  # rows of the last answer that was taken as whole: what a shrunken one is measured against
+
+
+class PartResult(Record):
+    """What committing one part did."""
+
+    rows_received: int = 0
+    rows_rejected: int = 0
+    listings_written: int = 0
+    quotes_written: int = 0
+    quotes_revised: int = 0
+    other_written: int = 0  # contracts and exchange rates
+
+    @property
+    def rows_written(self) -> int:
+        """Everything that was new in the database, revisions left out."""
+        return self.listings_written + self.quotes_written + self.other_written
+
+
+class EvidenceRow(Record):
+    """What is known of one listing when it is judged: identity, contracts and its latest quote."""
+
+    listing_id: int
+    source: str
+    source_id: str
+    symbol: str
+    name: str
+    active: bool
+    contracts: tuple[tuple[str, str], ...]  # (platform, address) as the source spells them
+    settled: bool  # all that its source will say of it for now has been read once: nothing is gained by waiting
+    price: float | None = None
+    observed_at: datetime | None = None
+    market_cap: float | None = None
+    volume_24h: float | None = None
+    ath_price: float | None = None
+    ath_at: datetime | None = None
+
+
+class Judgement(Record):
+    """"This listing is this coin", with why."""
+
+    listing_id: int
+    coin_id: str
+    verdict: Verdict
+    rule: str
+    confidence: float  # 0 to 1
+    evidence: dict[str, Any]
+    decided_by: str = "rule"  # "rule" or "person"
+    judgement_id: int | None = None  # None: not stored yet
+
+
+class Coin(Record):
+    """The canonical entity. Its id is public and for ever."""
+
+    coin_id: str
+    symbol: str
+    name: str
+    merged_into: str | None = None
+
+
+class Resolution(Record):
+    """What resolving changes: the difference to what is stored, nothing else."""
+
+    coins: list[Coin]  # new, renamed or merged
+    judgements: list[Judgement]  # new live judgements
+    superseded: list[int]  # ids of judgements that no longer stand
+
+
+class CoinQuote(Record):
+    """A quote as seen by the choice of a price: of a listing that is judged `same` as the coin."""
+
+    source: str
+    listing_id: int
+    price: float
+    observed_at: datetime
+    market_cap: float | None
+    volume_24h: float | None
+
+
+class Price(Record):
+    """What the service says a coin costs, in US dollars, and why."""
+
+    value: float
+    observed_at: datetime
+    method: str
+    sources_used: tuple[str, ...]
+    listing_id: int  # the listing whose quote was chosen
+    spread_pct: float | None  # (highest - lowest) / lowest * 100 over the fresh quotes; None with one quote
+    confidence: float  # 0 to 1
+    flags: tuple[str, ...]
+    market_cap: float | None
+    volume_24h: float | None
+
+
+class SourceSummary(Record):
+    """How one source fared in one run."""
+
+    source: str
+    outcome: Outcome
+    error: str | None = None  # for a person: what happened and, where there is something to do, what
+    calls: int = 0
+    parts: int = 0
+    rows_received: int = 0
+    rows_written: int = 0
+    rows_revised: int = 0
+    rows_rejected: int = 0
+    duration_seconds: float = 0.0
+
+
+class RunSummary(Record):
+    """One execution of the ingestion: the run row, the canonical log line and the metrics are views of it."""
+
+    run_id: int
+    trigger: Trigger
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None
+    sources: tuple[SourceSummary, ...]

@@ -1,0 +1,1 @@
+"""Which listings are the same coin, by evidence. Pure."""

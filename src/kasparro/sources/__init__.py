@@ -1,0 +1,1 @@
+"""The upstream providers: what to ask them and what their answers mean."""
