@@ -255,6 +255,8 @@ CREATE TABLE raw_pages (
     size integer NOT NULL, -- of the body before compression
     body bytea NOT NULL    -- zlib
 );
+-- It is compressed already.
+ALTER TABLE raw_pages ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE INDEX raw_pages_by_time ON raw_pages (fetched_at);
 CREATE INDEX raw_pages_by_part ON raw_pages (stream, part, fetched_at);
 

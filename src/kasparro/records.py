@@ -22,10 +22,10 @@ Pieces: TypeAlias = Generator[None, None, T]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every record: frozen, by keyword only."""
+    """Base of every record. Each says `frozen=True, kw_only=True` again: type checkers do not inherit the one, msgspec not the other."""
 
 
-class Listing(Record):
+class Listing(Record, frozen=True, kw_only=True):
     """A coin as one source names it."""
 
     source: str
@@ -35,7 +35,7 @@ class Listing(Record):
     active: bool | None = None  # None: this stream does not say
 
 
-class ListingContract(Record):
+class ListingContract(Record, frozen=True, kw_only=True):
     """A contract address that a source gives for a listing."""
 
     source_id: str
@@ -43,7 +43,7 @@ class ListingContract(Record):
     address: str  # as the source spells it
 
 
-class Quote(Record):
+class Quote(Record, frozen=True, kw_only=True):
     """One price observation of one listing, at the source's own time."""
 
     source_id: str
@@ -56,14 +56,14 @@ class Quote(Record):
     raw: bytes  # the source's row as it came, JSON
 
 
-class ExchangeRate(Record):
+class ExchangeRate(Record, frozen=True, kw_only=True):
     """What one US dollar costs in another currency, as a source says it."""
 
     currency: str  # lower case: "eur"
     per_usd: float
 
 
-class Reject(Record):
+class Reject(Record, frozen=True, kw_only=True):
     """A row that could not be used, with the reason."""
 
     source_id: str | None
@@ -85,7 +85,7 @@ class Page(msgspec.Struct, kw_only=True):
     is_last: bool = False  # the stream has no part after this one
 
 
-class Request(Record):
+class Request(Record, frozen=True, kw_only=True):
     """One call to a source: which part it fetches and how."""
 
     source: str
@@ -95,7 +95,7 @@ class Request(Record):
     query: tuple[tuple[str, str], ...] = ()
 
 
-class Checkpoint(Record):
+class Checkpoint(Record, frozen=True, kw_only=True):
     """What is known of one part of a stream. A part that is known and was never committed has sweep 0."""
 
     stream: str
@@ -108,7 +108,7 @@ class Checkpoint(Record):
     peak_rows: int = 0  # rows of the last answer that was taken as whole: what a shrunken one is measured against
 
 
-class PartResult(Record):
+class PartResult(Record, frozen=True, kw_only=True):
     """What committing one part did."""
 
     rows_received: int = 0
@@ -124,7 +124,7 @@ class PartResult(Record):
         return self.listings_written + self.quotes_written + self.other_written
 
 
-class EvidenceRow(Record):
+class EvidenceRow(Record, frozen=True, kw_only=True):
     """What is known of one listing when it is judged: identity, contracts and its latest quote."""
 
     listing_id: int
@@ -143,8 +143,8 @@ class EvidenceRow(Record):
     ath_at: datetime | None = None
 
 
-class Judgement(Record):
-    """"This listing is this coin", with why."""
+class Judgement(Record, frozen=True, kw_only=True):
+    """That a listing is, or is not, a coin, with why."""
 
     listing_id: int
     coin_id: str
@@ -156,7 +156,7 @@ class Judgement(Record):
     judgement_id: int | None = None  # None: not stored yet
 
 
-class Coin(Record):
+class Coin(Record, frozen=True, kw_only=True):
     """The canonical entity. Its id is public and for ever."""
 
     coin_id: str
@@ -165,7 +165,7 @@ class Coin(Record):
     merged_into: str | None = None
 
 
-class Resolution(Record):
+class Resolution(Record, frozen=True, kw_only=True):
     """What resolving changes: the difference to what is stored, nothing else."""
 
     coins: list[Coin]  # new, renamed or merged
@@ -173,7 +173,7 @@ class Resolution(Record):
     superseded: list[int]  # ids of judgements that no longer stand
 
 
-class CoinQuote(Record):
+class CoinQuote(Record, frozen=True, kw_only=True):
     """A quote as seen by the choice of a price: of a listing that is judged `same` as the coin."""
 
     source: str
@@ -184,7 +184,7 @@ class CoinQuote(Record):
     volume_24h: float | None
 
 
-class Price(Record):
+class Price(Record, frozen=True, kw_only=True):
     """What the service says a coin costs, in US dollars, and why."""
 
     value: float
@@ -199,7 +199,7 @@ class Price(Record):
     volume_24h: float | None
 
 
-class SourceSummary(Record):
+class SourceSummary(Record, frozen=True, kw_only=True):
     """How one source fared in one run."""
 
     source: str
@@ -214,7 +214,7 @@ class SourceSummary(Record):
     duration_seconds: float = 0.0
 
 
-class RunSummary(Record):
+class RunSummary(Record, frozen=True, kw_only=True):
     """One execution of the ingestion: the run row, the canonical log line and the metrics are views of it."""
 
     run_id: int

@@ -1,0 +1,60 @@
+"""What a catalog is made of, read from the tables that the ingestion writes."""
+
+from datetime import datetime
+
+import asyncpg
+
+from kasparro.records import Record
+from kasparro.store import queries
+
+_SQL = queries.load("catalog_rows")
+
+
+class Pulse(Record, frozen=True, kw_only=True):
+    """What every process polls once a second."""
+
+    version: int
+    published_at: datetime | None
+    published_run_id: int  # 0: nothing was published yet
+    newest_run_id: int | None
+    open_run_id: int | None
+
+
+class CoinRows(Record, frozen=True, kw_only=True):
+    """The rows of some coins, of one snapshot."""
+
+    coins: list[asyncpg.Record]
+    listings: list[asyncpg.Record]  # one per live judgement
+    contracts: list[asyncpg.Record]
+    aliases: list[asyncpg.Record]
+
+
+async def read_pulse(conn: asyncpg.Connection) -> Pulse:
+    """The published version, and the newest and the open run."""
+    row = await conn.fetchrow(_SQL["select_pulse"])
+    return Pulse(**dict(row))
+
+
+async def read_published(conn: asyncpg.Connection) -> tuple[int, datetime | None]:
+    """(version, when it was published) of the snapshot that the connection is in."""
+    row = await conn.fetchrow(_SQL["select_published"])
+    return row["version"], row["published_at"]
+
+
+async def read_coin_keys(conn: asyncpg.Connection, after_version: int | None) -> list[int]:
+    """The coins that changed after a version; every coin with None."""
+    if after_version is None:
+        rows = await conn.fetch(_SQL["select_coin_keys"])
+    else:
+        rows = await conn.fetch(_SQL["select_changed_coin_keys"], after_version)
+    return [row["coin_key"] for row in rows]
+
+
+async def read_coins(conn: asyncpg.Connection, coin_keys: list[int]) -> CoinRows:
+    """All rows of some coins. Ask for at most a few thousand at once: each answer is held in memory whole."""
+    return CoinRows(
+        coins=await conn.fetch(_SQL["select_coins"], coin_keys),
+        listings=await conn.fetch(_SQL["select_coin_listings"], coin_keys),
+        contracts=await conn.fetch(_SQL["select_coin_contracts"], coin_keys),
+        aliases=await conn.fetch(_SQL["select_coin_aliases"], coin_keys),
+    )

@@ -1,0 +1,196 @@
+"""The connections to Postgres: a pool for writers, a pool for readers, and what each statement may cost.
+
+Nothing here keeps session state, so that everything works through a transaction-mode pooler as well: settings are SET LOCAL,
+locks are transaction-level, and behind a pooler no statement is prepared by name.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+import asyncpg
+import msgspec
+
+from kasparro.errors import DatabaseError
+from kasparro.settings import Settings
+
+_CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
+# The server ends a transaction that its client has left alone for so long: a frozen process must not hold its locks for ever.
+_IDLE_IN_TRANSACTION_SECONDS = 120
+
+# What is said on a connection that is gone.
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+# What is said when a connection cannot be made.
+_REFUSED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError)
+
+
+class Database:
+    """One database. Times out instead of waiting without end; a lost or refused connection is a DatabaseError."""
+
+    def __init__(self, url: str, settings: Settings, writers: asyncpg.Pool, readers: asyncpg.Pool) -> None:
+        self._url = url
+        self._settings = settings
+        self._writers = writers
+        self._readers = readers
+        pooled = settings.database_pooler == "transaction"
+        # Without a pooler these are set when a connection starts, which costs no round trip.
+        self._local = _local(_session_settings()) if pooled else ""
+
+    @classmethod
+    async def open(cls, url: str, settings: Settings) -> "Database":
+        """Connect once with each pool, so that trouble shows now. Raises DatabaseError with the host and never the password."""
+        with _refused(url):
+            writers = await _pool(url, settings, settings.writer_pool_max)
+            try:
+                readers = await _pool(url, settings, settings.reader_pool_max)
+            except BaseException:
+                writers.terminate()
+                raise
+        return cls(url, settings, writers, readers)
+
+    @property
+    def place(self) -> str:
+        """Where the database is, without user and password."""
+        return place(self._url)
+
+    async def close(self) -> None:
+        """Wait a little for statements at work, then end every connection."""
+        for pool in (self._readers, self._writers):
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await pool.close()
+            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                # close() has already terminated what it could not end: a server that is gone must not hold up our own end.
+                pool.terminate()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
+        async with self.connection() as connection, connection.transaction():
+            if self._local:
+                await connection.execute(self._local)
+            yield connection
+
+    @asynccontextmanager
+    async def read(self, *, snapshot: bool = False, timeout_seconds: float | None = None) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in a read-only transaction whose statements end after `statement_timeout_seconds` or the given time.
+
+        With `snapshot`, every statement sees the database as of the first one. A statement that takes longer is a DatabaseError
+        with the code `database_slow`.
+        """
+        seconds = timeout_seconds or self._settings.statement_timeout_seconds
+        isolation = "repeatable_read" if snapshot else "read_committed"
+        async with self._acquired(self._readers, seconds) as connection:
+            try:
+                async with connection.transaction(isolation=isolation, readonly=True):
+                    await connection.execute(_local({"statement_timeout": f"{seconds * 1000:.0f}"}) + self._local)
+                    yield connection
+            except asyncpg.QueryCanceledError as error:
+                message = f"a query on the {self.place} took over {seconds:g} s and was ended: {error}"
+                raise DatabaseError(message, code="database_slow") from error
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection outside a transaction, for what cannot run in one and for callers that open their own.
+
+        Outside a transaction only statements without arguments hold through a transaction-mode pooler, which may send the
+        two steps of any other to two servers.
+        """
+        async with self._acquired(self._writers, self._settings.command_timeout_seconds) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _acquired(self, pool: asyncpg.Pool, seconds: float) -> AsyncIterator[asyncpg.Connection]:
+        with _refused(self._url):
+            connection = await pool.acquire(timeout=seconds)
+        try:
+            yield connection
+        except TimeoutError as error:
+            message = f"a statement on the {self.place} took over {self._settings.command_timeout_seconds:g} s and was ended"
+            raise DatabaseError(message, code="database_slow") from error
+        except (*_LOST, asyncpg.InterfaceError) as error:
+            # The driver's InterfaceError says that the connection is closed, but also that an argument has the wrong type.
+            if isinstance(error, asyncpg.InterfaceError) and not _is_gone(connection):
+                raise
+            message = f"the connection to the {self.place} was lost: {error}. A transaction that was open is undone; try again"
+            raise DatabaseError(message) from error
+        finally:
+            await pool.release(connection)
+
+
+def _is_gone(connection: asyncpg.Connection) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool has already taken it back
+        return True
+
+
+def place(url: str) -> str:
+    """What a connection URL points at, for messages: host, port and database, without user and password."""
+    rest, _, query = url.partition("://")[2].partition("?")
+    authority, _, name = rest.rpartition("@")[2].partition("/")
+    options = parse_qs(query)
+    host = authority or options.get("host", ["localhost"])[0]
+    return f"database {name or 'of the default name'} at {host}"
+
+
+async def _pool(url: str, settings: Settings, size: int) -> asyncpg.Pool:
+    pooled = settings.database_pooler == "transaction"
+    return await asyncpg.create_pool(
+        url,
+        # Since asyncpg 0.32 min_size is a floor that is kept up in the background, with a logged traceback at each failure.
+        # Connections are made when they are needed instead; the first one now, so that a wrong URL shows at start.
+        min_size=0,
+        max_size=size,
+        init=_set_codecs,
+        # The reset query would cost a round trip at each release to undo session state that nobody here sets. asyncpg
+        # rolls back a transaction that was left open before it calls this.
+        reset=_no_reset,
+        timeout=_CONNECT_SECONDS,
+        command_timeout=settings.command_timeout_seconds,
+        # A transaction-mode pooler sends each transaction to another server, which does not know names prepared elsewhere,
+        # and refuses start-up parameters that it does not track itself.
+        server_settings={"application_name": "kasparro"} | ({} if pooled else _session_settings()),
+        **({"statement_cache_size": 0} if pooled else {}),
+        init_size=1,
+    )
+
+
+def _session_settings() -> dict[str, str]:
+    # Compiling a query costs more than any of ours takes, and holds a core while it does.
+    return {"jit": "off", "idle_in_transaction_session_timeout": str(_IDLE_IN_TRANSACTION_SECONDS * 1000)}
+
+
+def _local(settings: dict[str, str]) -> str:
+    return "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
+
+
+async def _no_reset(_connection: asyncpg.Connection) -> None:
+    pass
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    # Looking up the type takes a prepared statement: in a transaction, so that a pooler keeps to one server.
+    async with connection.transaction():
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=_encoded, decoder=msgspec.json.decode, format="text")
+
+
+def _encoded(value: Any) -> str:  # noqa: ANN401  # any value that JSON can hold
+    return msgspec.json.encode(value).decode()
+
+
+@contextmanager
+def _refused(url: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        message = f"no connection to the {place(url)} became free in time: it is overloaded, out of connections or unreachable"
+        raise DatabaseError(message) from error
+    except _REFUSED as error:
+        # Some errors of the driver quote the URL: the reason is given without it, and without the error as its cause.
+        reason = str(error).replace(url, "the URL")
+        message = f"cannot connect to the {place(url)}: {reason}. Check that it runs and accepts us, and that DATABASE_URL is right"
+        raise DatabaseError(message) from None

@@ -1,0 +1,69 @@
+"""The `prices` and `latest_prices` tables: what was published for a coin."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import asyncpg
+
+from kasparro.records import Price
+from kasparro.store import queries
+
+_SQL = queries.load("prices")
+
+
+async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, Price]:
+    """What stands published, by coin key."""
+    return {
+        row["coin_key"]: Price(
+            value=row["value"],
+            observed_at=row["observed_at"],
+            method=row["method"],
+            sources_used=tuple(row["sources_used"]),
+            listing_id=row["listing_id"],
+            spread_pct=row["spread_pct"],
+            confidence=row["confidence"],
+            flags=tuple(row["flags"]),
+            market_cap=row["market_cap"],
+            volume_24h=row["volume_24h"],
+        )
+        for row in await conn.fetch(_SQL["select_latest_prices"], coin_keys)
+    }
+
+
+async def write(conn: asyncpg.Connection, chosen: Mapping[int, Price], changed: Sequence[int], now: datetime, version: int) -> None:
+    """Publish prices by coin key; those of `changed` coins go into the published history as well."""
+    p = [chosen[key] for key in changed]
+    if p:
+        await conn.execute(
+            _SQL["insert_prices"],
+            list(changed),
+            [x.listing_id for x in p],
+            [x.observed_at for x in p],
+            [x.value for x in p],
+            [x.confidence for x in p],
+            [x.spread_pct for x in p],
+            [x.method for x in p],
+            now,
+        )
+    p = list(chosen.values())
+    await conn.execute(
+        _SQL["upsert_latest_prices"],
+        list(chosen),
+        [x.listing_id for x in p],
+        [x.observed_at for x in p],
+        [x.value for x in p],
+        [x.method for x in p],
+        [",".join(x.sources_used) for x in p],
+        [x.spread_pct for x in p],
+        [x.confidence for x in p],
+        [",".join(x.flags) for x in p],
+        [x.market_cap for x in p],
+        [x.volume_24h for x in p],
+        now,
+        version,
+    )
+
+
+async def withdraw(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> int:
+    """Take back what stands published for coins that have no quote any more; how many had something."""
+    return len(await conn.fetch(_SQL["delete_latest_prices"], coin_keys))

@@ -1,0 +1,78 @@
+"""The `quotes`, `latest_quotes` and `exchange_rates` tables: what sources said a listing costs."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+import asyncpg
+
+from kasparro.records import CoinQuote, ExchangeRate, Quote, Record
+from kasparro.store import queries
+
+_SQL = queries.load("quotes")
+
+
+class QuotesWritten(Record, frozen=True, kw_only=True):
+    """What one statement of quotes did."""
+
+    inserted: int
+    revised: int
+    listing_ids: tuple[int, ...]  # listings whose newest quote is another one now
+
+
+async def make_partitions(conn: asyncpg.Connection, table: str, days: Iterable[date]) -> None:
+    """Make a table's partitions for days, where they are missing."""
+    for day in sorted(set(days)):
+        await conn.execute(_SQL["make_partition"], table, day)
+
+
+async def write(
+    conn: asyncpg.Connection, source: str, quotes: Sequence[Quote], *, run_id: int, kept_from: datetime, fetched_at: datetime, now: datetime
+) -> QuotesWritten:
+    """Write quotes of one source, each listing at most once. Days from `kept_from` on must have their partition."""
+    row = await conn.fetchrow(
+        _SQL["insert_quotes"],
+        source,
+        [q.source_id for q in quotes],
+        [q.observed_at for q in quotes],
+        [q.price for q in quotes],
+        [q.market_cap for q in quotes],
+        [q.volume_24h for q in quotes],
+        [q.ath_price for q in quotes],
+        [q.ath_at for q in quotes],
+        [q.raw.decode() for q in quotes],
+        kept_from,
+        run_id,
+        fetched_at,
+        now,
+    )
+    return QuotesWritten(inserted=row["inserted"], revised=row["revised"], listing_ids=tuple(row["listing_ids"] or ()))
+
+
+async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> None:
+    """Write exchange rates as of a time."""
+    await conn.execute(_SQL["insert_rates"], source, observed_at, [r.currency for r in rates], [r.per_usd for r in rates])
+
+
+async def coins_since_run(conn: asyncpg.Connection, run_id: int) -> list[int]:
+    """Keys of the coins that have a newest quote of a run from this one on."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_since_run"], run_id)]
+
+
+async def of_coins(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, list[CoinQuote]]:
+    """The newest quotes, by coin key. A coin without any has no entry."""
+    return _by_coin(await conn.fetch(_SQL["select_quotes_of_coins"], coin_keys))
+
+
+async def coins_of_listings(conn: asyncpg.Connection, listing_ids: Sequence[int]) -> list[int]:
+    """Keys of the coins that listings are judged to be."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_of_listings"], listing_ids)]
+
+
+def _by_coin(rows: Sequence[asyncpg.Record]) -> dict[int, list[CoinQuote]]:
+    answer: dict[int, list[CoinQuote]] = {}
+    for coin_key, source, listing_id, price, observed_at, market_cap, volume_24h in rows:
+        quote = CoinQuote(
+            source=source, listing_id=listing_id, price=price, observed_at=observed_at, market_cap=market_cap, volume_24h=volume_24h
+        )
+        answer.setdefault(coin_key, []).append(quote)
+    return answer

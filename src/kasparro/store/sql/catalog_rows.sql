@@ -1,0 +1,60 @@
+-- What a catalog is made of. All but the first are read in one snapshot, so that a coin's rows belong together.
+
+-- name: select_pulse
+-- What every process polls: the published version and whether a run has begun or ended.
+SELECT v.version, v.published_at, v.published_run_id,
+    (SELECT max(run_id) FROM runs) AS newest_run_id,
+    (SELECT run_id FROM runs WHERE open) AS open_run_id
+FROM catalog_version v;
+
+-- name: select_published
+-- The version that the snapshot's rows belong to.
+SELECT version, published_at, published_run_id FROM catalog_version;
+
+-- name: select_coin_keys
+-- Every coin, merged ones included.
+SELECT coin_key FROM coins ORDER BY coin_key;
+
+-- name: select_changed_coin_keys
+-- Coins of which anything changed after a version. latest_prices has no index on it, which would cost each of its HOT updates.
+SELECT coin_key FROM coins WHERE version > $1
+UNION
+SELECT coin_key FROM coin_aliases WHERE version > $1
+UNION
+SELECT coin_key FROM judgements WHERE version > $1
+UNION
+SELECT coin_key FROM latest_prices WHERE version > $1
+ORDER BY coin_key;
+
+-- name: select_coins
+-- Coins with their latest price.
+SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into,
+    p.listing_id, p.published_at, p.observed_at, p.value, p.method, p.sources_used, p.spread_pct, p.confidence, p.flags,
+    p.market_cap, p.volume_24h
+FROM coins c
+LEFT JOIN latest_prices p USING (coin_key)
+WHERE c.coin_key = ANY($1::integer[]);
+
+-- name: select_coin_listings
+-- The live judgements on coins, with the listing that each is about and its latest quote.
+SELECT j.coin_key, j.judgement_id, j.verdict, j.rule, j.confidence, j.evidence::text AS evidence, j.decided_by, j.note, j.created_at,
+    l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
+    q.price, q.market_cap, q.volume_24h, q.observed_at, q.fetched_at
+FROM judgements j
+JOIN listings l USING (listing_id)
+LEFT JOIN latest_quotes q USING (listing_id)
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL
+ORDER BY l.source, l.source_id;
+
+-- name: select_coin_contracts
+-- The contracts of the listings that are judged the same as coins.
+SELECT l.listing_id, t.platform, t.address
+FROM judgements j
+JOIN listings l USING (listing_id)
+JOIN listing_contracts t ON t.source = l.source AND t.source_id = l.source_id
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same'
+ORDER BY t.platform, t.address;
+
+-- name: select_coin_aliases
+-- Further ids that resolve to coins.
+SELECT coin_key, alias FROM coin_aliases WHERE coin_key = ANY($1::integer[]) ORDER BY alias;

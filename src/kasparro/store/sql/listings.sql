@@ -1,0 +1,75 @@
+-- Listings and their contracts: who a source says there is. Rows are inserted only where they are missing and not by
+-- an upsert: a refused upsert uses up a number of the identity column, which would be spent within a year.
+
+-- name: insert_missing_listings
+-- Insert the listings that are not known yet.
+INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at)
+SELECT $1, u.source_id, u.symbol, u.name, coalesce(u.active, true), $6, $6
+FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS u (source_id, symbol, name, active)
+WHERE NOT EXISTS (SELECT FROM listings AS l WHERE l.source = $1 AND l.source_id = u.source_id)
+ON CONFLICT DO NOTHING
+RETURNING listing_id;
+
+-- name: update_changed_listings
+-- Take over what a source's list says differently now, and note once a day that a listing was seen.
+WITH incoming AS (
+    SELECT l.listing_id, u.symbol, u.name, coalesce(u.active, l.active) AS active,
+           (l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active)) AS changed
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS u (source_id, symbol, name, active)
+    JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
+    WHERE (l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active))
+       OR l.last_seen_at < $6::timestamptz - interval '1 day'
+), updated AS (
+    UPDATE listings AS l SET symbol = i.symbol, name = i.name, active = i.active, last_seen_at = $6
+    FROM incoming AS i WHERE l.listing_id = i.listing_id
+    RETURNING l.listing_id, i.changed
+)
+SELECT listing_id FROM updated WHERE changed;
+
+-- name: deactivate_vanished_listings
+-- Listings that a source's complete list no longer names.
+UPDATE listings AS l SET active = false
+WHERE l.source = $1 AND l.active AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS u (source_id) WHERE u.source_id = l.source_id)
+RETURNING l.listing_id;
+
+-- name: count_listings
+-- How many listings each source has, and how many of them are active.
+SELECT source, count(*)::integer AS listings, count(*) FILTER (WHERE active)::integer AS active FROM listings GROUP BY source ORDER BY source;
+
+-- name: select_contracts
+-- A source's contracts, of one platform or ($2 null) of all.
+SELECT source_id, platform, address FROM listing_contracts WHERE source = $1 AND ($2::text IS NULL OR platform = $2);
+
+-- name: insert_contracts
+-- Contracts that a source now gives.
+INSERT INTO listing_contracts (source, source_id, platform, address)
+SELECT $1, u.source_id, u.platform, u.address
+FROM unnest($2::text[], $3::text[], $4::text[]) AS u (source_id, platform, address)
+ON CONFLICT DO NOTHING;
+
+-- name: delete_contracts
+-- Contracts that a source no longer gives.
+DELETE FROM listing_contracts AS c
+USING unnest($2::text[], $3::text[], $4::text[]) AS u (source_id, platform, address)
+WHERE c.source = $1 AND c.source_id = u.source_id AND c.platform = u.platform AND c.address = u.address;
+
+-- name: select_evidence
+-- What a listing is judged by, in the order of listing_id, from after $1 on.
+SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
+       (SELECT array_agg(c.platform ORDER BY c.platform, c.address)
+        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS platforms,
+       (SELECT array_agg(c.address ORDER BY c.platform, c.address)
+        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS addresses,
+       q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at
+FROM listings AS l
+LEFT JOIN latest_quotes AS q USING (listing_id)
+WHERE l.listing_id > $1
+ORDER BY l.listing_id
+LIMIT $2;
+
+-- name: any_unjudged
+-- Whether some listing is not judged to be any coin.
+SELECT EXISTS (
+    SELECT FROM listings AS l
+    WHERE NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL)
+);

@@ -1,0 +1,34 @@
+-- Prices: what was published for a coin.
+
+-- name: select_latest_prices
+-- What stands published for the given coins.
+SELECT coin_key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h
+FROM latest_prices WHERE coin_key = ANY($1::integer[]);
+
+-- name: insert_prices
+-- The published history: a row where the value or the listing that it comes from has changed.
+INSERT INTO prices (coin_key, listing_id, published_at, observed_at, value, confidence, spread_pct, method)
+SELECT u.coin_key, u.listing_id, $8, u.observed_at, u.value, u.confidence, u.spread_pct, u.method
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::text[])
+    AS u (coin_key, listing_id, observed_at, value, confidence, spread_pct, method)
+ON CONFLICT (coin_key, published_at) DO UPDATE
+SET listing_id = excluded.listing_id, observed_at = excluded.observed_at, value = excluded.value,
+    confidence = excluded.confidence, spread_pct = excluded.spread_pct, method = excluded.method;
+
+-- name: upsert_latest_prices
+-- What now stands published. Lists come joined by commas, since arrays of arrays can't be unnested by row.
+INSERT INTO latest_prices (coin_key, listing_id, published_at, observed_at, value, method, sources_used, spread_pct, confidence, flags,
+                           market_cap, volume_24h, version)
+SELECT u.coin_key, u.listing_id, $12, u.observed_at, u.value, u.method, string_to_array(u.sources_used, ','), u.spread_pct, u.confidence,
+       string_to_array(u.flags, ','), u.market_cap, u.volume_24h, $13
+FROM unnest($1::integer[], $2::integer[], $3::timestamptz[], $4::float8[], $5::text[], $6::text[], $7::float8[], $8::float8[], $9::text[],
+            $10::float8[], $11::float8[])
+    AS u (coin_key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h)
+ON CONFLICT (coin_key) DO UPDATE
+SET listing_id = excluded.listing_id, published_at = excluded.published_at, observed_at = excluded.observed_at, value = excluded.value,
+    method = excluded.method, sources_used = excluded.sources_used, spread_pct = excluded.spread_pct, confidence = excluded.confidence,
+    flags = excluded.flags, market_cap = excluded.market_cap, volume_24h = excluded.volume_24h, version = excluded.version;
+
+-- name: delete_latest_prices
+-- Coins that no listing with a quote is any more: nothing stands published for them.
+DELETE FROM latest_prices WHERE coin_key = ANY($1::integer[]) RETURNING coin_key;

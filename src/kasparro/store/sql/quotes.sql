@@ -1,0 +1,67 @@
+-- Quotes: what a source said a listing costs, at its own time.
+
+-- name: make_partition
+-- Make a day's partition of a table, unless it is there.
+SELECT make_day_partition($1, $2);
+
+-- name: insert_quotes
+-- Insert quotes and advance the newest one of each listing. The same observed_at with other values is revised in place.
+-- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote now.
+-- Quotes from before $10 are older than what is kept: they count only as the newest.
+WITH incoming AS (
+    SELECT l.listing_id, u.*
+    FROM unnest($2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::timestamptz[], $9::text[])
+        AS u (source_id, observed_at, price, market_cap, volume_24h, ath_price, ath_at, raw)
+    JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
+), written AS (
+    INSERT INTO quotes (listing_id, run_id, observed_at, price, market_cap, volume_24h, fetched_at, recorded_at)
+    SELECT listing_id, $11, observed_at, price, market_cap, volume_24h, $12, $13 FROM incoming WHERE observed_at >= $10
+    ON CONFLICT (listing_id, observed_at) DO UPDATE
+    SET run_id = excluded.run_id, price = excluded.price, market_cap = excluded.market_cap, volume_24h = excluded.volume_24h,
+        fetched_at = excluded.fetched_at
+    WHERE (quotes.price, quotes.market_cap, quotes.volume_24h) IS DISTINCT FROM (excluded.price, excluded.market_cap, excluded.volume_24h)
+    RETURNING recorded_at = $13 AS is_new
+), newest AS (
+    INSERT INTO latest_quotes AS q
+        (listing_id, run_id, observed_at, price, market_cap, volume_24h, ath_price, ath_at, fetched_at, recorded_at, raw)
+    SELECT listing_id, $11, observed_at, price, market_cap, volume_24h, ath_price, ath_at, $12, $13, raw::json FROM incoming
+    ON CONFLICT (listing_id) DO UPDATE
+    SET run_id = excluded.run_id, observed_at = excluded.observed_at, price = excluded.price, market_cap = excluded.market_cap,
+        volume_24h = excluded.volume_24h, ath_price = excluded.ath_price, ath_at = excluded.ath_at, fetched_at = excluded.fetched_at,
+        recorded_at = excluded.recorded_at, raw = excluded.raw
+    WHERE excluded.observed_at > q.observed_at
+       OR (excluded.observed_at = q.observed_at
+           AND (q.price, q.market_cap, q.volume_24h, q.ath_price, q.ath_at)
+               IS DISTINCT FROM (excluded.price, excluded.market_cap, excluded.volume_24h, excluded.ath_price, excluded.ath_at))
+    RETURNING listing_id
+)
+SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
+       (SELECT count(*) FROM written WHERE NOT is_new)::integer AS revised,
+       (SELECT array_agg(listing_id) FROM newest) AS listing_ids;
+
+-- name: insert_rates
+-- Exchange rates as a source gave them at a time.
+INSERT INTO exchange_rates (source, currency, observed_at, per_usd)
+SELECT $1, u.currency, $2, u.per_usd FROM unnest($3::text[], $4::float8[]) AS u (currency, per_usd)
+ON CONFLICT DO NOTHING;
+
+-- name: select_coins_since_run
+-- The coins that have a newest quote of a run from $1 on.
+SELECT DISTINCT j.coin_key
+FROM latest_quotes AS q
+JOIN judgements AS j ON j.listing_id = q.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL
+WHERE q.run_id >= $1;
+
+-- name: select_quotes_of_coins
+-- The newest quotes of the listings judged `same` as the given coins.
+SELECT j.coin_key, l.source, q.listing_id, q.price, q.observed_at, q.market_cap, q.volume_24h
+FROM judgements AS j
+JOIN latest_quotes AS q ON q.listing_id = j.listing_id
+JOIN listings AS l ON l.listing_id = q.listing_id
+WHERE j.coin_key = ANY($1::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL;
+
+-- name: select_coins_of_listings
+-- The coins that the given listings are judged `same` as.
+SELECT DISTINCT coin_key FROM judgements
+WHERE listing_id = ANY($1::integer[]) AND verdict = 'same' AND superseded_at IS NULL
+ORDER BY coin_key;

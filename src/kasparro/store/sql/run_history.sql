@@ -1,0 +1,69 @@
+-- Runs as they are read: by the API, never by the ingestion.
+
+-- name: select_runs
+-- The newest runs.
+SELECT run_id, trigger, status, started_at, finished_at FROM runs ORDER BY run_id DESC LIMIT $1;
+
+-- name: select_run
+-- One run.
+SELECT run_id, trigger, status, started_at, finished_at FROM runs WHERE run_id = $1;
+
+-- name: select_run_sources
+-- What the sources did in some runs.
+SELECT run_id, source, outcome, error, calls, parts, rows_received, rows_written, rows_revised, rows_rejected, duration_seconds
+FROM run_sources WHERE run_id = ANY($1::integer[])
+ORDER BY run_id, source;
+
+-- name: select_standing
+-- Per source its last outcome, last success and last error; each from the newest run that has one.
+SELECT s.source, last.outcome, last.finished_at AS last_outcome_at, last.run_id AS last_run_id,
+    succeeded.finished_at AS last_success_at, failed.error AS last_error, failed.finished_at AS last_error_at
+FROM unnest($1::text[]) AS s (source)
+LEFT JOIN LATERAL (
+    SELECT o.outcome, r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+) last ON true
+LEFT JOIN LATERAL (
+    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.outcome = 'succeeded' AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+) succeeded ON true
+LEFT JOIN LATERAL (
+    SELECT o.error, r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.error IS NOT NULL AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+) failed ON true
+ORDER BY s.source;
+
+-- name: select_first_run_started
+-- When the first run that is still remembered began.
+SELECT started_at FROM runs ORDER BY run_id LIMIT 1;
+
+-- name: select_source_totals
+-- Per source, what all runs that ended since a time did.
+SELECT o.source, count(*)::bigint AS runs, sum(o.calls)::bigint AS calls, sum(o.rows_received)::bigint AS rows_received,
+    sum(o.rows_written)::bigint AS rows_written, sum(o.rows_revised)::bigint AS rows_revised,
+    sum(o.rows_rejected)::bigint AS rows_rejected, sum(o.duration_seconds)::float8 AS duration_seconds
+FROM run_sources o JOIN runs r USING (run_id)
+WHERE r.finished_at >= $1
+GROUP BY o.source;
+
+-- name: select_calls_since
+-- Calls that every source has spent since the first day of a month.
+SELECT source, sum(calls)::bigint AS calls FROM budgets WHERE month >= $1 GROUP BY source;
+
+-- name: select_stream_coverage
+-- Per stream: its parts, those committed at least once, the rows last seen in them, and the oldest and newest commit.
+SELECT stream, count(*)::bigint AS parts, count(committed_at)::bigint AS parts_committed, sum(rows)::bigint AS rows,
+    min(committed_at) AS oldest_commit_at, max(committed_at) AS newest_commit_at
+FROM checkpoints GROUP BY stream ORDER BY stream;
+
+-- name: select_listing_counts
+-- Per source: listings, active ones, and those with a latest quote, with the oldest and newest observation.
+SELECT l.source, count(*)::bigint AS listings, count(*) FILTER (WHERE l.active)::bigint AS active,
+    count(q.listing_id)::bigint AS quoted, min(q.observed_at) AS oldest_observed_at, max(q.observed_at) AS newest_observed_at
+FROM listings l LEFT JOIN latest_quotes q USING (listing_id)
+GROUP BY l.source ORDER BY l.source;
+
+-- name: select_reject_reasons
+-- Rejected rows since a time, by stream and reason.
+SELECT stream, reason, count(*)::bigint AS rows FROM rejects WHERE recorded_at >= $1
+GROUP BY stream, reason ORDER BY count(*) DESC, stream, reason LIMIT $2;

@@ -1,0 +1,46 @@
+-- Runs and their lease. Lease times are the database's own clock: processes need not agree on the time.
+
+-- name: close_dead_runs
+-- Close open runs whose lease has passed, or whose owner is a process of this host that no longer lives ($2: its live processes).
+WITH dead AS (
+    UPDATE runs
+    SET status = 'abandoned', open = false, finished_at = $3
+    WHERE open AND (lease_until < clock_timestamp() OR (owner_host = $1 AND owner_process = ANY($2::text[])))
+    RETURNING run_id
+)
+SELECT run_id FROM dead;
+
+-- name: open_run_owner
+-- The open run, if there is one, and who owns it.
+SELECT run_id, owner_host, owner_process FROM runs WHERE open;
+
+-- name: open_run
+-- Open a run; the partial unique index refuses a second one.
+INSERT INTO runs (trigger, owner_host, owner_process, started_at, lease_until)
+VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+RETURNING run_id;
+
+-- name: renew_lease
+-- Renew a run's lease. No row: the run was closed by another process and nothing may be written under it.
+UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => $2)
+WHERE run_id = $1 AND open
+RETURNING run_id;
+
+-- name: close_run
+-- End a run with its status.
+UPDATE runs SET status = $2, finished_at = $3, open = false
+WHERE run_id = $1 AND open
+RETURNING run_id;
+
+-- name: insert_run_source
+-- What one source did in a run.
+INSERT INTO run_sources (run_id, source, outcome, error, calls, parts, rows_received, rows_written, rows_revised, rows_rejected, duration_seconds)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (run_id, source) DO UPDATE
+SET outcome = excluded.outcome, error = excluded.error, calls = excluded.calls, parts = excluded.parts,
+    rows_received = excluded.rows_received, rows_written = excluded.rows_written, rows_revised = excluded.rows_revised,
+    rows_rejected = excluded.rows_rejected, duration_seconds = excluded.duration_seconds;
+
+-- name: seconds_since_last_run
+-- Seconds since the last run that did something was opened, by the database's clock; null where there was none.
+SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM runs WHERE status <> 'abandoned';
