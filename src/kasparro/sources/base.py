@@ -1,12 +1,13 @@
 """What a source is: streams to ask for, requests to send, and a pure parse of what comes back."""
 
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
+from kasparro.errors import KasparroError
 from kasparro.records import Page, Pieces, Record, Request
 
 
-class Stream(Record):
+class Stream(Record, frozen=True, kw_only=True):
     """One collection of a source."""
 
     name: str  # "coingecko.markets"
@@ -16,16 +17,25 @@ class Stream(Record):
     identity: bool = False  # it says which listings there are, or their contracts: identity waits for it
     quotes: bool = False  # it carries prices
     complete: bool = False  # its one part names every listing of the source: what is missing from it has vanished
+    contracts: Literal["none", "of_source", "of_part"] = "none"  # an answer names all contracts of the source, or of the part's platform
 
 
 class Source(Protocol):
     """A provider. Holds no state and does no input or output."""
 
-    name: str
-    streams: tuple[Stream, ...]
+    @property
+    def name(self) -> str:
+        """What every row of it is marked with, lower case: "coingecko"."""
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Its collections."""
 
     def headers(self) -> dict[str, str]:
         """What authenticates a call. Sent to the base URL's host only."""
+
+    def ping(self) -> Request:
+        """The cheapest call that shows that the source answers and takes the key. It belongs to no stream."""
 
     def request(self, stream: str, part: str) -> Request:
         """The call that fetches a part."""
@@ -36,5 +46,8 @@ class Source(Protocol):
         Raises SkipError where the body is not of the expected shape (with the source's own message where it sent one).
         """
 
-    def explain(self, status: int, body: bytes) -> Exception:
+    def hidden_error(self, body: bytes) -> KasparroError | None:
+        """The error in a body that came with status 200 all the same; None for any other body. Looks at small bodies only."""
+
+    def explain(self, status: int, body: bytes) -> KasparroError:
         """The error that a non-200 answer amounts to, with what a person should do about it: retry, skip or abort."""

@@ -1,0 +1,99 @@
+"""Building a page out of rows: what is kept, what is rejected, and how it adds up.
+
+For a stream of listings `rows_received` is the listings plus the rejects that have no listing; each listing of a stream of
+quotes has a quote or counts in `rows_without_price`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from kasparro.records import Listing, ListingContract, Page, Pieces, Quote
+from kasparro.sources.rows import ROWS_PER_PIECE, Reason, RowError, decoded, reject, rows
+
+
+class WireRow(Protocol):
+    """What every row on the wire has."""
+
+    id: Any
+
+
+WireT = TypeVar("WireT", bound=WireRow)
+
+
+def listings_page(
+    body: bytes,
+    label: str,
+    decoder: msgspec.json.Decoder[WireT],
+    listing_of: Callable[[WireT], Listing],
+    contracts_of: Callable[[WireT, str], tuple[list[ListingContract], list[Reason]]] | None = None,
+) -> Pieces[Page]:
+    """A page of listings, with the contracts that their rows carry (and the reasons why some of these could not be kept)."""
+    page = Page(is_last=True)
+    seen: set[str] = set()
+    for row in rows(body, label):
+        if page.rows_received % ROWS_PER_PIECE == 0:
+            yield
+        page.rows_received += 1
+        source_id: object = None
+        try:
+            wire = decoded(decoder, row)
+            source_id = wire.id
+            listing = listing_of(wire)
+        except RowError as error:
+            page.rejects.append(reject(row, source_id, error.reason))
+            continue
+        if listing.source_id in seen:
+            page.rejects.append(reject(row, listing.source_id, Reason.TWICE))
+            continue
+        seen.add(listing.source_id)
+        page.listings.append(listing)
+        if contracts_of is not None:
+            contracts, reasons = contracts_of(wire, listing.source_id)
+            page.contracts += contracts
+            page.rejects += [reject(row, listing.source_id, reason) for reason in reasons]
+    return page
+
+
+def quotes_page(
+    body: bytes,
+    label: str,
+    decoder: msgspec.json.Decoder[WireT],
+    listing_of: Callable[[WireT], Listing],
+    quote_of: Callable[[WireT, str, bytes], Quote | None],
+) -> Pieces[Page]:
+    """A page of quotes with their listings. Of two rows of one listing the one with the newer quote stays."""
+    page = Page()
+    kept: dict[str, tuple[Listing, Quote | None, bytes]] = {}
+    for row in rows(body, label):
+        if page.rows_received % ROWS_PER_PIECE == 0:
+            yield
+        page.rows_received += 1
+        source_id: object = None
+        try:
+            wire = decoded(decoder, row)
+            source_id = wire.id
+            listing = listing_of(wire)
+        except RowError as error:
+            page.rejects.append(reject(row, source_id, error.reason))
+            continue
+        try:
+            quote = quote_of(wire, listing.source_id, row)
+        except RowError as error:
+            page.rejects.append(reject(row, source_id, error.reason))
+            quote = None
+        here = (listing, quote, row)
+        there = kept.setdefault(listing.source_id, here)
+        if there is not here:
+            if _is_newer(quote, there[1]):
+                kept[listing.source_id], here = here, there
+            page.rejects.append(reject(here[2], listing.source_id, Reason.TWICE))
+    page.listings = [listing for listing, _, _ in kept.values()]
+    page.quotes = [quote for _, quote, _ in kept.values() if quote is not None]
+    page.rows_without_price = len(page.listings) - len(page.quotes)
+    return page
+
+
+def _is_newer(quote: Quote | None, than: Quote | None) -> bool:
+    return quote is not None and (than is None or quote.observed_at > than.observed_at)
