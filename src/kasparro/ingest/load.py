@@ -1,0 +1,169 @@
+"""Commits one part: its rows and its checkpoint, in one transaction, the checkpoint last."""
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import asyncpg
+
+from kasparro.clock import Clock
+from kasparro.ingest.plan import Due
+from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Record
+from kasparro.settings import Settings
+from kasparro.store import checkpoints, listings, quotes, raw_pages, runs
+
+Row = TypeVar("Row")
+
+
+class Fetch(Record, frozen=True, kw_only=True):
+    """A body as it was fetched for a part."""
+
+    source: str
+    body: bytes
+    digest: bytes
+    fetched_at: datetime
+
+
+class Committed(Record, frozen=True, kw_only=True):
+    """What committing a part did, and what has to be looked at again because of it."""
+
+    result: PartResult
+    checkpoint: Checkpoint
+    listing_ids: tuple[int, ...] = ()  # listings with another newest quote
+    identity_changed: bool = False  # a listing or a contract is new, changed or gone
+
+
+async def commit_unchanged(
+    conn: asyncpg.Connection, due: Due, fetch: Fetch, *, run_id: int, settings: Settings, now: datetime
+) -> Committed:
+    """Commit a part whose body is the one last committed: nothing but the checkpoint is written."""
+    old = due.checkpoint
+    checkpoint = Checkpoint(
+        stream=old.stream,
+        part=old.part,
+        ordinal=old.ordinal,
+        sweep=due.sweep,
+        committed_at=now,
+        rows=old.rows,
+        peak_rows=old.peak_rows,
+        digest=old.digest,
+    )
+    await _finish(conn, checkpoint, (), (), fetch, run_id=run_id, settings=settings, now=now)
+    return Committed(result=PartResult(rows_received=old.rows), checkpoint=checkpoint)
+
+
+async def commit_page(
+    conn: asyncpg.Connection,
+    due: Due,
+    fetch: Fetch,
+    page: Page,
+    *,
+    known: Sequence[Checkpoint],
+    gone: Sequence[str],
+    run_id: int,
+    settings: Settings,
+    clock: Clock,
+) -> Committed:
+    """Commit a parsed part in the caller's transaction. Raises RunLostError, and then nothing may be committed."""
+    now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
+    listings_written = 0
+    for some in _chunks(page.listings, rows_max):
+        listings_written += await listings.write(conn, fetch.source, some, now, authoritative=stream.identity)
+    if stream.complete:
+        listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings])
+    contracts_written = 0
+    if stream.contracts != "none":
+        platform = None if stream.contracts == "of_source" else due.checkpoint.part
+        contracts_written = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max)
+    inserted, revised, listing_ids = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
+    if page.rates:
+        await quotes.write_rates(conn, fetch.source, page.rates, fetch.fetched_at)
+    for some_rejects in _chunks(page.rejects, rows_max):
+        await raw_pages.write_rejects(conn, some_rejects, run_id=run_id, stream=stream.name, part=due.checkpoint.part, now=now)
+    if settings.raw_days and settings.raw_megabytes:
+        await raw_pages.write(
+            conn,
+            run_id=run_id,
+            stream=stream.name,
+            part=due.checkpoint.part,
+            fetched_at=fetch.fetched_at,
+            sha256=fetch.digest,
+            size=len(fetch.body),
+            compressed=await asyncio.to_thread(zlib.compress, fetch.body, 1),
+        )
+    checkpoint = Checkpoint(
+        stream=stream.name,
+        part=due.checkpoint.part,
+        ordinal=due.checkpoint.ordinal,
+        sweep=due.sweep,
+        committed_at=now,
+        rows=page.rows_received,
+        peak_rows=page.rows_received,
+        digest=fetch.digest,
+    )
+    await _finish(conn, checkpoint, known, gone, fetch, run_id=run_id, settings=settings, now=now)
+    result = PartResult(
+        rows_received=page.rows_received,
+        rows_rejected=len(page.rejects),
+        listings_written=listings_written,
+        quotes_written=inserted,
+        quotes_revised=revised,
+        other_written=contracts_written + len(page.rates),
+    )
+    return Committed(
+        result=result, checkpoint=checkpoint, listing_ids=listing_ids, identity_changed=bool(listings_written or contracts_written)
+    )
+
+
+async def _write_quotes(
+    conn: asyncpg.Connection, fetch: Fetch, page: Page, *, run_id: int, settings: Settings, now: datetime
+) -> tuple[int, int, tuple[int, ...]]:
+    """(new, revised, listings whose newest quote changed)."""
+    kept_from = datetime.combine((now - timedelta(days=settings.quote_days)).astimezone(UTC).date(), datetime.min.time(), UTC)
+    days = {q.observed_at.astimezone(UTC).date() for q in page.quotes if q.observed_at >= kept_from}
+    await quotes.make_partitions(conn, "quotes", days)
+    inserted = revised = 0
+    listing_ids: list[int] = []
+    for some in _chunks(sorted(page.quotes, key=lambda q: q.source_id), settings.statement_rows_max):
+        written = await quotes.write(conn, fetch.source, some, run_id=run_id, kept_from=kept_from, fetched_at=fetch.fetched_at, now=now)
+        inserted += written.inserted
+        revised += written.revised
+        listing_ids += written.listing_ids
+    return inserted, revised, tuple(listing_ids)
+
+
+async def _replace_contracts(
+    conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int
+) -> int:
+    """Make a source's contracts, of a platform or of all, those that are given; how many were added or deleted."""
+    before = await listings.contracts(conn, source, platform)
+    after = {(c.source_id, c.platform, c.address) for c in contracts}
+    added, deleted = sorted(after - before), sorted(before - after)
+    for some in _chunks(added, rows_max):
+        await listings.write_contracts(conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some])
+    for some in _chunks(deleted, rows_max):
+        await listings.delete_contracts(conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some])
+    return len(added) + len(deleted)
+
+
+async def _finish(
+    conn: asyncpg.Connection,
+    checkpoint: Checkpoint,
+    known: Sequence[Checkpoint],
+    gone: Sequence[str],
+    fetch: Fetch,
+    *,
+    run_id: int,
+    settings: Settings,
+    now: datetime,
+) -> None:
+    """Count the call that brought the body, renew the lease late (its row lock is shared with the other source), the checkpoint last."""
+    await checkpoints.add_calls(conn, fetch.source, now.date().replace(day=1), 1)
+    await runs.renew_lease(conn, run_id, settings.lease_seconds)
+    await checkpoints.commit(conn, checkpoint, known, gone)
+
+
+def _chunks(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]

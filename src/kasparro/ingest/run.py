@@ -1,0 +1,305 @@
+"""One run: the only place that knows the order of things."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+import asyncpg
+
+from kasparro import logs
+from kasparro.clock import Clock
+from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, SkipError
+from kasparro.ingest import plan
+from kasparro.ingest.outcome import SourceWork, status_of
+from kasparro.ingest.part import Tools, carry_out
+from kasparro.ingest.publish import Publisher, Settledness
+from kasparro.records import PartResult, Record, RunStatus, RunSummary, Trigger
+from kasparro.settings import Settings
+from kasparro.sources.base import Source
+from kasparro.sources.http import HttpClient
+from kasparro.store import checkpoints, quotes, raw_pages, runs
+from kasparro.store.pool import Database
+
+log = logs.get()
+
+# After so many parts that failed one after the other, the source is left alone until the next run.
+_FAILURES_MAX = 3
+
+
+class PartDone(Record, frozen=True, kw_only=True):
+    """A part was committed: what a progress bar needs."""
+
+    source: str
+    stream: str
+    part: str
+    parts_known: int  # of the stream
+    parts_done: int  # of the stream, in this sweep
+    result: PartResult
+
+
+Observe = Callable[[PartDone], None]
+
+
+class Ingest(Tools):
+    """Opens runs, carries them out and closes them. Made once by the composition root."""
+
+    def __init__(self, settings: Settings, clock: Clock, database: Database, http: HttpClient, sources: Sequence[Source]) -> None:
+        super().__init__(settings, clock, database, http)
+        self.sources = tuple(sources)
+        self.owner = runs.this_process()
+
+    async def open(self, trigger: Trigger) -> int:
+        """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
+        async with self.database.write() as conn:
+            run_id, closed = await runs.open_run(conn, trigger, self.owner, self.clock.now(), self.settings.lease_seconds)
+        for dead in closed:
+            log.warning(
+                "run.abandoned", run_id=dead, message="its process died or stopped renewing its lease; this run goes on where it stopped"
+            )
+        return run_id
+
+    async def work(
+        self,
+        run_id: int,
+        trigger: Trigger,
+        *,
+        sources: Sequence[str] | None = None,
+        full: bool = False,
+        observe: Observe | None = None,
+    ) -> RunSummary:
+        """Carry out an open run to its end and close it, whatever happens.
+
+        Raises RunLostError where the run was taken over, DatabaseError where the database was lost.
+        """
+        started_at, started = self.clock.now(), self.clock.monotonic()
+        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
+        run = Run(self, run_id, trigger, asked, full=full, observe=observe)
+        status: RunStatus = "failed"
+        try:
+            await run.work()
+            status = status_of([w.summary() for w in run.works])
+        except asyncio.CancelledError:
+            status = "interrupted"
+            raise
+        finally:
+            summary = RunSummary(
+                run_id=run_id,
+                trigger=trigger,
+                status=status,
+                started_at=started_at,
+                finished_at=self.clock.now(),
+                sources=tuple(w.summary() for w in run.works),
+            )
+            await self._close(summary)
+            _log_finished(summary, self.clock.monotonic() - started)
+        return summary
+
+    async def _close(self, summary: RunSummary) -> None:
+        """End the run's row, also while this task is being cancelled; a database that is gone lets the lease end it."""
+        with suppress(RunLostError, DatabaseError, asyncpg.PostgresError, OSError, TimeoutError):
+            async with asyncio.timeout(self.settings.shutdown_seconds / 2), self.database.write() as conn:
+                await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+
+
+async def run_once(
+    ingest: Ingest, trigger: Trigger, *, sources: Sequence[str] | None = None, full: bool = False, observe: Observe | None = None
+) -> RunSummary:
+    """Open a run, carry it out, close it. Raises RunOpenError where another run works."""
+    run_id = await ingest.open(trigger)
+    return await ingest.work(run_id, trigger, sources=sources, full=full, observe=observe)
+
+
+class Run:
+    """One run at work."""
+
+    def __init__(
+        self, ingest: Ingest, run_id: int, trigger: Trigger, sources: Sequence[Source], *, full: bool, observe: Observe | None
+    ) -> None:
+        self.ingest, self.run_id, self.trigger, self.full = ingest, run_id, trigger, full
+        self.settings, self.clock, self.database = ingest.settings, ingest.clock, ingest.database
+        self.observe = observe
+        self.sources = tuple(sources)
+        self.works: list[SourceWork] = []
+        self.others: list[plan.Progress] = []  # of sources that are not asked in this run
+        self.publisher = Publisher(self.database, self.settings, self.clock, run_id, self.settledness)
+        self._changed = asyncio.Event()
+        self._deadline = self._deadline_monotonic()
+
+    def _deadline_monotonic(self) -> float | None:
+        """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""
+        if self.trigger in ("command", "admin") or not self.settings.refresh_seconds:
+            return None
+        return self.clock.monotonic() + max(60.0, self.settings.refresh_seconds * 0.9)
+
+    async def work(self) -> None:
+        """Ask all sources at once, publish while they answer, and once more at the end."""
+        await self._prepare()
+        try:
+            async with asyncio.TaskGroup() as beside:
+                tasks = [beside.create_task(self._heartbeat()), beside.create_task(self._publish_while_working())]
+                async with asyncio.TaskGroup() as group:
+                    for work in self.works:
+                        group.create_task(self._source(work))
+                for task in tasks:
+                    task.cancel()
+        except BaseExceptionGroup as errors:
+            raise _cause(errors) from errors
+        await self.publisher.publish(final=True)
+        await self._retain()
+
+    async def _prepare(self) -> None:
+        today = self.clock.now().date()
+        async with self.database.write() as conn:
+            known = await checkpoints.select(conn)
+            for table in ("quotes", "prices"):
+                await quotes.make_partitions(conn, table, [today + timedelta(days=n) for n in range(3)])
+        self.works = [SourceWork(s, plan.Progress(s.streams, known)) for s in self.sources]
+        self.others = [plan.Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
+
+    async def _source(self, work: SourceWork) -> None:
+        """Everything that one source is asked in this run. Its failure is its own."""
+        started = self.clock.monotonic()
+        try:
+            await self._parts(work)
+        except (RunLostError, DatabaseError):
+            raise
+        except AbortError as error:
+            work.errors.append(str(error))
+        except Exception as error:
+            # A fault of ours in one source's part must not cost the other source its run.
+            log.exception("source.fault", source=work.source.name, run_id=self.run_id)
+            work.errors.append(f"a fault in this program: {type(error).__name__}; the log has its trace")
+        finally:
+            work.seconds = self.clock.monotonic() - started
+            work.ended = True
+            self._changed.set()
+        if work.errors:
+            summary = work.summary()
+            log.warning(
+                "source.trouble",
+                source=summary.source,
+                run_id=self.run_id,
+                outcome=summary.outcome,
+                error=summary.error,
+                parts=summary.parts,
+            )
+
+    async def _parts(self, work: SourceWork) -> None:
+        refresh = timedelta(seconds=self.settings.refresh_seconds)
+        due = plan.sweeps_due(work.progress, self.trigger, self.clock.now(), refresh=refresh, full=self.full)
+        in_a_row = 0
+        while (part := plan.next_part(work.progress, due, work.failed)) is not None:
+            if self._deadline is not None and self.clock.monotonic() >= self._deadline:
+                return
+            try:
+                await self._part(work, part)
+                in_a_row = 0
+            except (SkipError, RetryError) as error:
+                in_a_row += 1
+                work.failed.add((part.stream.name, part.checkpoint.part))
+                work.quote_failures += part.stream.quotes
+                work.errors.append(f"{part.stream.name} {part.checkpoint.part}: {error}")
+                if in_a_row >= _FAILURES_MAX:
+                    return
+            except AbortError as error:
+                if error.code == "deadline":
+                    return
+                work.quote_failures += 1
+                message = f"{part.stream.name} {part.checkpoint.part}: {error}"
+                raise AbortError(message, code=error.code) from error
+
+    async def _part(self, work: SourceWork, due: plan.Due) -> None:
+        """Carry out one part and tell what it changed."""
+        done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
+        work.add(done.result, has_quotes=due.stream.quotes)
+        self.publisher.note(done.listing_ids, identity_changed=done.identity_changed)
+        self._changed.set()
+        if self.observe is not None:
+            parts = work.progress.parts(due.stream.name)
+            finished = sum(c.sweep >= due.sweep for c in parts)
+            self.observe(
+                PartDone(
+                    source=work.source.name,
+                    stream=due.stream.name,
+                    part=due.checkpoint.part,
+                    parts_known=len(parts),
+                    parts_done=finished,
+                    result=done.result,
+                )
+            )
+
+    def settledness(self) -> Settledness:
+        """What identity may rely on now. A source in trouble is not waited for: what it has said is all that there is."""
+        listed, quoted, provisional = set(), set(), False
+        in_trouble = {w.source.name for w in self.works if w.ended and w.errors}
+        progresses: Mapping[str, plan.Progress] = {w.source.name: w.progress for w in self.works} | {
+            next(iter(p.streams)).partition(".")[0]: p for p in self.others
+        }
+        for name, progress in progresses.items():
+            lists = all(progress.swept_once(s.name) for s in progress.streams.values() if s.identity)
+            all_quotes = all(progress.swept_once(s.name) for s in progress.streams.values() if s.quotes)
+            provisional |= not (lists and all_quotes)
+            if lists or name in in_trouble:
+                listed.add(name)
+            if all_quotes or name in in_trouble:
+                quoted.add(name)
+        return Settledness(listed=frozenset(listed), quoted=frozenset(quoted), provisional=provisional)
+
+    def _may_publish(self) -> bool:
+        """No coin is minted before every source that is asked has told its lists, or ended: ids would depend on who was faster."""
+        listed = self.settledness().listed
+        return all(w.ended or w.source.name in listed for w in self.works)
+
+    async def _publish_while_working(self) -> None:
+        published: float | None = None
+        while True:
+            await self._changed.wait()
+            if published is not None:
+                await self.clock.sleep(published + self.settings.publish_seconds - self.clock.monotonic())
+            self._changed.clear()
+            if self._may_publish():
+                await self.publisher.publish(final=False)
+                published = self.clock.monotonic()
+
+    async def _heartbeat(self) -> None:
+        """Renew the lease while a slow source is waited for."""
+        while True:
+            await self.clock.sleep(self.settings.lease_seconds / 3)
+            async with self.database.write() as conn:
+                await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
+
+    async def _retain(self) -> None:
+        before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
+        async with self.database.write() as conn:
+            await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
+
+
+def _log_finished(summary: RunSummary, seconds: float) -> None:
+    """The canonical line of a run."""
+    log.info(
+        "run.finished",
+        run_id=summary.run_id,
+        trigger=summary.trigger,
+        status=summary.status,
+        seconds=round(seconds, 3),
+        calls=sum(s.calls for s in summary.sources),
+        rows_received=sum(s.rows_received for s in summary.sources),
+        rows_written=sum(s.rows_written for s in summary.sources),
+        rows_revised=sum(s.rows_revised for s in summary.sources),
+        rows_rejected=sum(s.rows_rejected for s in summary.sources),
+        **{s.source: s.outcome for s in summary.sources},
+    )
+
+
+def _cause(errors: BaseExceptionGroup) -> BaseException:
+    """The error of ours inside a group, or else its first error."""
+    leaves: list[BaseException] = []
+    groups = [errors]
+    while groups:
+        for error in groups.pop().exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                groups.append(error)
+            else:
+                leaves.append(error)
+    return next((e for e in leaves if isinstance(e, KasparroError)), leaves[0])

@@ -1,0 +1,130 @@
+"""Starts runs: on the schedule, at start, and when asked to. One run at a time in this process and over all processes."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import asyncpg
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from kasparro import logs
+from kasparro.clock import Clock
+from kasparro.errors import DatabaseError, KasparroError, RunLostError, RunOpenError
+from kasparro.ingest.run import Ingest
+from kasparro.records import RunSummary, Trigger
+from kasparro.settings import Settings
+from kasparro.store import runs
+
+log = logs.get()
+
+_JOB = "refresh"
+# Another process's run counts as ours if it began within this share of the interval: timers drift.
+_SHARE_OF_INTERVAL = 0.9
+
+
+class RunHandle:
+    """A run that was begun: its id, and its summary once it ends."""
+
+    def __init__(self, run_id: int, done: "asyncio.Task[RunSummary]") -> None:
+        self.run_id = run_id
+        self.done = done
+
+
+class Runner:
+    """Begins runs and keeps hold of the one at work, so that it can be ended in order."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._task: asyncio.Task[RunSummary] | None = None
+
+    async def begin(self, trigger: Trigger, *, sources: Sequence[str] | None = None, full: bool = False) -> RunHandle:
+        """Open a run and let it work. Raises RunOpenError where one is at work, here or in another process."""
+        run_id = await self._ingest.open(trigger)
+        task = asyncio.create_task(self._ingest.work(run_id, trigger, sources=sources, full=full), name=f"run-{run_id}")
+        task.add_done_callback(_report)
+        self._task = task
+        return RunHandle(run_id, task)
+
+    async def stop(self, seconds: float) -> None:
+        """Interrupt the run at work; it rolls back the part that it is in and says so in its row."""
+        task = self._task
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=seconds)
+
+
+class Schedule:
+    """One APScheduler job that fires the refresh, and the run at start."""
+
+    def __init__(self, ingest: Ingest, runner: Runner, settings: Settings, clock: Clock) -> None:
+        self._ingest, self._runner, self._settings, self._clock = ingest, runner, settings, clock
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._at_start: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin the run at start beside the caller, and the schedule unless it is turned off."""
+        seconds = self._settings.refresh_seconds
+        self._at_start = asyncio.create_task(self._run_at_start(), name="run-at-start")
+        if seconds:
+            self._scheduler.add_job(
+                self._fire,
+                IntervalTrigger(seconds=seconds, jitter=max(1, seconds // 60), timezone="UTC"),
+                id=_JOB,
+                max_instances=1,
+                coalesce=True,
+                # Without it a loop that is busy for a second lets a run fall out silently.
+                misfire_grace_time=None,
+                next_run_time=self._clock.now() + timedelta(seconds=seconds),
+            )
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """End the schedule. The run at work is the runner's to stop."""
+        if self._at_start is not None:
+            self._at_start.cancel()
+        self._scheduler.shutdown(wait=False)
+
+    async def _run_at_start(self) -> None:
+        """Run once; where the last process left a run open on another host, wait until its lease has passed."""
+        attempts = 1 + int(self._settings.lease_seconds * 2 / 5)
+        for _ in range(attempts):
+            if await self._attempt("start"):
+                return
+            await self._clock.sleep(5)
+
+    async def _fire(self) -> None:
+        if self._settings.refresh_seconds:
+            try:
+                async with self._ingest.database.read() as conn:
+                    since = await runs.seconds_since_last_run(conn)
+            except DatabaseError as error:
+                log.warning("schedule.skipped", reason=str(error))
+                return
+            if since is not None and 0 <= since < self._settings.refresh_seconds * _SHARE_OF_INTERVAL:
+                log.debug("schedule.skipped", reason="another run began within the interval", seconds_ago=round(since, 1))
+                return
+        await self._attempt("schedule")
+
+    async def _attempt(self, trigger: Trigger) -> bool:
+        """Begin a run; False where another one is at work or the database is away."""
+        try:
+            await self._runner.begin(trigger)
+        except RunOpenError as error:
+            log.debug("schedule.skipped", reason="a run is at work", run_id=error.run_id)
+            return False
+        except (KasparroError, asyncpg.PostgresError, OSError) as error:
+            log.warning("schedule.skipped", reason=str(error))
+            return False
+        return True
+
+
+def _report(task: "asyncio.Task[RunSummary]") -> None:
+    """Say why a run ended without a summary. What it did is in its row."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    if isinstance(error, RunLostError | DatabaseError):
+        log.error("run.stopped", run=task.get_name(), error=str(error))
+    elif error is not None:
+        log.error("run.fault", run=task.get_name(), exc_info=error)
