@@ -1,0 +1,46 @@
+"""The API as one ASGI application."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from kasparro.api import admin, coins, docs, health, mappings, root, routing, runs, stats
+from kasparro.api.edge import Edge
+from kasparro.api.operations import Operation
+from kasparro.api.services import Services
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_api(services: Services, *, lifespan: list[Lifespan] | None = None) -> ASGIApp:
+    """The application. Everything that it needs is in `services` and is open while it serves; it starts and closes nothing."""
+    return Edge(create_litestar(services, lifespan=lifespan), services)
+
+
+def create_litestar(services: Services, *, lifespan: list[Lifespan] | None = None) -> Litestar:
+    """Routing and what is refused by it; `create_api` wraps it in what all answers have in common."""
+    return Litestar(
+        route_handlers=routing.handlers(operations(services), services),
+        lifespan=lifespan or [],
+        exception_handlers={Exception: routing.framework_problem},
+        openapi_config=None,  # our own document is made from the same declarations that requests are read by
+        logging_config=None,
+        request_max_body_size=routing.BODY_BYTES_MAX,
+    )
+
+
+def operations(services: Services) -> list[Operation]:
+    """Everything that the API answers."""
+    sources = list(services.settings.sources)
+    found = [
+        *root.operations(),
+        *coins.operations(sources),
+        *mappings.operations(sources),
+        *health.operations(),
+        *stats.operations(),
+        *runs.operations(),
+        *admin.operations(),
+    ]
+    return [*found, *docs.operations(found)]

@@ -1,0 +1,196 @@
+"""/data, /coins, /coins/{id} and /prices."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from kasparro.api import parameters
+from kasparro.api.lists import CoinPage, coin_page, list_parameters, next_link
+from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.api.problems import not_found
+from kasparro.api.shapes import CoinDetail, CoinEnvelope, CoinPrice, Contract, Judgement, Listing, Price, Quote
+from kasparro.catalog.entries import Catalog, Entry, JudgementEntry
+from kasparro.catalog.rows import CoinRow, entry_row
+
+RETRY_BEFORE_DATA_SECONDS = 5
+
+
+def operations(sources: Sequence[str]) -> list[Operation]:
+    """What these paths answer."""
+    listing = list_parameters(sources)
+    answers = {
+        200: Answered("The coins, by rank unless asked otherwise.", list[CoinRow] | CoinEnvelope, headers=("Link", "X-Total-Count")),
+        410: Answered("The cursor's order is no longer kept."),
+    }
+    return [
+        Operation(
+            path="/data",
+            handle=list_coins,
+            operation_id="list_data",
+            summary="Coins that have or had a price",
+            tag="coins",
+            parameters=listing,
+            answers=answers,
+            conditional=True,
+        ),
+        Operation(
+            path="/coins",
+            handle=list_coins,
+            operation_id="list_coins",
+            summary="Coins",
+            tag="coins",
+            parameters=listing,
+            answers=answers,
+            conditional=True,
+        ),
+        Operation(
+            path="/coins/{coin_id}",
+            handle=show_coin,
+            operation_id="show_coin",
+            summary="One coin with its listings, quotes, price and judgements",
+            tag="coins",
+            path_parameters={"coin_id": "The coin's id. An alias or a merged coin's id redirects."},
+            answers={
+                200: Answered("The coin.", CoinDetail),
+                308: Answered("The coin has another id: see Location.", headers=("Location",)),
+                404: Answered("No coin has this id."),
+            },
+            conditional=True,
+        ),
+        Operation(
+            path="/prices",
+            handle=list_prices,
+            operation_id="list_prices",
+            summary="Prices of several coins at once",
+            tag="coins",
+            parameters=[parameters.names("ids", "The coins, by id or alias, separated by commas.", required=True, example=["bitcoin"])],
+            answers={200: Answered("The prices of those that are known, in the order asked for.", list[CoinPrice])},
+            conditional=True,
+        ),
+    ]
+
+
+async def list_coins(call: Call) -> Answer:
+    """A page of coins: a join of rows that were encoded before."""
+    page = await coin_page(call.services.catalog, call.path, call.query)
+    link = next_link(call, page.cursor)
+    rows = b"[" + b",".join([entry_row(entry) for entry in page.entries]) + b"]"
+    body = _enveloped(call, page, link, rows) if call.query["envelope"] else rows
+    headers = [("x-total-count", str(page.total))]
+    if link is not None:
+        headers.append(("link", f'<{link}>; rel="next"'))
+    if call.services.catalog.current.version == 0:
+        headers.append(("retry-after", str(RETRY_BEFORE_DATA_SECONDS)))
+    return Answer(body=body, headers=headers, same_for_etag=not call.query["envelope"])
+
+
+def _enveloped(call: Call, page: CoinPage, link: str | None, rows: bytes) -> bytes:
+    head = {
+        "request_id": call.request_id,
+        "api_latency_ms": round((call.services.clock.monotonic() - call.started) * 1000, 3),
+        "total": page.total,
+        "next": link,
+        "data": msgspec.Raw(rows),
+    }
+    return encoded(head)
+
+
+async def show_coin(call: Call) -> Answer:
+    """One coin, or where it is now."""
+    asked = call.path_parameters["coin_id"]
+    entry = call.services.catalog.current.find(asked)
+    if entry is None:
+        detail = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
+        raise not_found(detail)
+    if entry.coin_id != asked:
+        query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
+        location = f"/coins/{quote(entry.coin_id, safe='')}{query}"
+        return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
+    return Answer(body=encoded(coin_detail(entry)))
+
+
+def coin_detail(entry: Entry) -> CoinDetail:
+    """Everything that is known of a coin."""
+    price = entry.price
+    chosen = None if price is None else next(n for n in entry.listings if n.listing_id == price.listing_id)
+    return CoinDetail(
+        id=entry.coin_id,
+        symbol=entry.symbol,
+        name=entry.name,
+        sources=entry.sources,
+        latest_price_usd=None if price is None else price.value,
+        price=None
+        if price is None or chosen is None
+        else Price(
+            value_usd=price.value,
+            source=chosen.source,
+            source_id=chosen.source_id,
+            method=price.method,
+            sources_used=price.sources_used,
+            spread_pct=price.spread_pct,
+            observed_at=price.observed_at,
+            published_at=price.published_at,
+            confidence=price.confidence,
+            flags=price.flags,
+            market_cap_usd=price.market_cap,
+            volume_24h_usd=price.volume_24h,
+        ),
+        quotes=[
+            Quote(
+                source=n.source,
+                source_id=n.source_id,
+                price_usd=n.quote.price,
+                market_cap_usd=n.quote.market_cap,
+                volume_24h_usd=n.quote.volume_24h,
+                observed_at=n.quote.observed_at,
+                fetched_at=n.quote.fetched_at,
+            )
+            for n in entry.listings
+            if n.quote is not None
+        ],
+        listings=[Listing(source=n.source, source_id=n.source_id, symbol=n.symbol, name=n.name, active=n.active) for n in entry.listings],
+        contracts=[
+            Contract(source=n.source, source_id=n.source_id, platform=platform, address=address)
+            for n in entry.listings
+            for platform, address in n.contracts
+        ],
+        judgements=[_judgement(j) for j in (*(n.judgement for n in entry.listings), *entry.others)],
+        aliases=entry.aliases,
+    )
+
+
+def _judgement(judgement: JudgementEntry) -> Judgement:
+    return Judgement(
+        id=judgement.judgement_id,
+        source=judgement.source,
+        source_id=judgement.source_id,
+        verdict=judgement.verdict,
+        rule=judgement.rule,
+        confidence=judgement.confidence,
+        evidence=msgspec.Raw(judgement.evidence),
+        decided_by=judgement.decided_by,
+        note=judgement.note,
+        created_at=judgement.created_at,
+    )
+
+
+async def list_prices(call: Call) -> Answer:
+    """Prices of the coins that are known among those asked for."""
+    return Answer(body=encoded(list(_prices(call.services.catalog.current, call.query))))
+
+
+def _prices(catalog: Catalog, query: dict[str, Any]) -> list[CoinPrice]:
+    found = {entry.coin_key: entry for entry in map(catalog.find, query["ids"]) if entry is not None}
+    return [
+        CoinPrice(
+            id=entry.coin_id,
+            symbol=entry.symbol,
+            latest_price_usd=entry.price.value if entry.price else None,
+            observed_at=entry.price.observed_at if entry.price else None,
+            confidence=entry.price.confidence if entry.price else None,
+            flags=entry.price.flags if entry.price else (),
+        )
+        for entry in found.values()
+    ]

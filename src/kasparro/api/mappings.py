@@ -1,0 +1,192 @@
+"""/mappings, /mappings.csv and /resolve: which listing is which coin."""
+
+import asyncio
+import csv
+import io
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Sequence
+
+from kasparro.api import cursors, parameters
+from kasparro.api.cursors import Place
+from kasparro.api.lists import CURSOR, LIMIT, next_link
+from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.api.problems import invalid_parameters, not_found
+from kasparro.api.shapes import Mapping, Resolved
+from kasparro.catalog.entries import Catalog, Entry
+from kasparro.catalog.pieces import in_pieces
+from kasparro.catalog.rows import coin_row
+from kasparro.records import Pieces
+
+_COINS_PER_PART = 500
+_COINS_PER_PIECE = 5_000
+CANDIDATES_MAX = 50
+_COLUMNS = ("coin_id", "source", "source_id", "symbol", "name", "rule", "confidence")
+_CSV = "text/csv; charset=utf-8"
+
+
+def operations(sources: Sequence[str]) -> list[Operation]:
+    """What these paths answer."""
+    return [
+        Operation(
+            path="/mappings",
+            handle=list_mappings,
+            operation_id="list_mappings",
+            summary="Every listing that has a coin",
+            tag="identity",
+            parameters=[LIMIT, CURSOR],
+            answers={200: Answered("Listings by coin id.", list[Mapping], headers=("Link", "X-Total-Count"))},
+            conditional=True,
+        ),
+        Operation(
+            path="/mappings.csv",
+            handle=stream_mappings,
+            operation_id="stream_mappings",
+            summary="Every listing that has a coin, as CSV",
+            tag="identity",
+            answers={200: Answered("All listings by coin id, with a header line.", media_type=_CSV)},
+            conditional=True,
+        ),
+        Operation(
+            path="/resolve",
+            handle=resolve,
+            operation_id="resolve",
+            summary="The coin that a source id, a contract address or a symbol means",
+            tag="identity",
+            parameters=[
+                parameters.choice("source", "With source_id: the source.", sources),
+                parameters.text("source_id", "With source: the listing's id there.", example="btc-bitcoin"),
+                parameters.text("platform", "With address: the chain, as a source names it."),
+                parameters.text("address", "With platform: the contract's address, in any case."),
+                parameters.text("symbol", "A symbol, in any case.", example="BTC"),
+            ],
+            answers={
+                200: Answered("The coin; for a symbol always candidates, best first.", Resolved),
+                404: Answered("No coin is known by this."),
+            },
+            conditional=True,
+        ),
+    ]
+
+
+async def list_mappings(call: Call) -> Answer:
+    """A page of listings. A page may hold few coins with many listings, so that a place names both."""
+    catalog = call.services.catalog.current
+    place = cursors.read(call.query["cursor"], call.path) if call.query["cursor"] else Place(0)
+    keys, entries, limit = catalog.orders.id_all, catalog.entries, call.query["limit"]
+    after = place.after or ""
+    number = bisect_left(keys, after, key=lambda key: entries[key].coin_id)
+    rows: list[Mapping] = []
+    following: Place | None = None
+    while number < len(keys) and following is None:
+        entry = entries[keys[number]]
+        skipped = place.position if entry.coin_id == after else 0
+        for position, mapping in enumerate(_mappings(entry)[skipped:], start=skipped):
+            if len(rows) == limit:
+                following = Place(0, position, entry.coin_id)
+                break
+            rows.append(mapping)
+        number += 1
+    link = next_link(call, None if following is None else cursors.write(following, call.path))
+    headers = [("x-total-count", str(sum(map(len, catalog.listings.values()))))]
+    if link is not None:
+        headers.append(("link", f'<{link}>; rel="next"'))
+    return Answer(body=encoded(rows), headers=headers)
+
+
+async def stream_mappings(call: Call) -> Answer:
+    """Everything, of the catalog that is current when it begins."""
+    catalog = call.services.catalog.current
+    headers = [("content-disposition", 'attachment; filename="mappings.csv"')]
+    return Answer(body=_csv_parts(catalog), media_type=_CSV, headers=headers)
+
+
+async def _csv_parts(catalog: Catalog) -> AsyncIterator[bytes]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(_COLUMNS)
+    keys = catalog.orders.id_all
+    for start in range(0, len(keys), _COINS_PER_PART):
+        for key in keys[start : start + _COINS_PER_PART]:
+            writer.writerows([getattr(mapping, column) for column in _COLUMNS] for mapping in _mappings(catalog.entries[key]))
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+        await asyncio.sleep(0)
+    if not keys:
+        yield text.getvalue().encode()
+
+
+def _mappings(entry: Entry) -> list[Mapping]:
+    return [
+        Mapping(
+            coin_id=entry.coin_id,
+            source=n.source,
+            source_id=n.source_id,
+            symbol=n.symbol,
+            name=n.name,
+            rule=n.judgement.rule,
+            confidence=n.judgement.confidence,
+        )
+        for n in entry.listings
+    ]
+
+
+async def resolve(call: Call) -> Answer:
+    """Exactly one of the three ways to ask."""
+    query, catalog = call.query, call.services.catalog.current
+    ways = [query["source"] or query["source_id"], query["platform"] or query["address"], query["symbol"]]
+    if sum(way is not None for way in ways) != 1:
+        raise invalid_parameters([("symbol", "or source with source_id, or platform with address: exactly one of these is needed")])
+    if query["symbol"] is not None:
+        return _answer(await in_pieces(_by_symbol(catalog, query["symbol"])), always_candidates=True)
+    names = ("source", "source_id") if query["source"] or query["source_id"] else ("platform", "address")
+    missing = [(name, f"is required with {names[0] if name == names[1] else names[1]}") for name in names if query[name] is None]
+    if missing:
+        raise invalid_parameters(missing)
+    if names[0] == "source":
+        entry = catalog.find_listing(query["source"], query["source_id"])
+        return _answer([] if entry is None else [entry])
+    return _answer(await in_pieces(_by_contract(catalog, query["platform"], query["address"])))
+
+
+def _answer(found: list[Entry], *, always_candidates: bool = False) -> Answer:
+    if not found:
+        detail = "no coin is known by this; GET /data?q= finds coins by name or symbol"
+        raise not_found(detail)
+    rows = [coin_row(entry) for entry in found[:CANDIDATES_MAX]]
+    ambiguous = len(found) > 1
+    resolved = Resolved(coin=None if ambiguous else rows[0], candidates=rows if ambiguous or always_candidates else [], ambiguous=ambiguous)
+    return Answer(body=encoded(resolved))
+
+
+def _by_symbol(catalog: Catalog, symbol: str) -> Pieces[list[Entry]]:
+    """Coins with a symbol: those with a price by rank, then the others by id."""
+    wanted = symbol.upper()
+    priced: list[Entry] = []
+    others: list[Entry] = []
+    for number, key in enumerate(catalog.orders.rank):
+        entry = catalog.entries[key]
+        if entry.symbol.upper() == wanted:
+            priced.append(entry)
+        if number % _COINS_PER_PIECE == 0:
+            yield
+    for number, key in enumerate(catalog.orders.id_all):
+        entry = catalog.entries[key]
+        if entry.price is None and entry.symbol.upper() == wanted:
+            others.append(entry)
+        if number % _COINS_PER_PIECE == 0:
+            yield
+    return priced + others
+
+
+def _by_contract(catalog: Catalog, platform: str, address: str) -> Pieces[list[Entry]]:
+    """Coins one of whose listings has a contract, compared without regard to case."""
+    wanted = (platform.casefold(), address.casefold())
+    found: list[Entry] = []
+    for number, key in enumerate(catalog.orders.id_all):
+        entry = catalog.entries[key]
+        if any((name.casefold(), at.casefold()) == wanted for n in entry.listings for name, at in n.contracts):
+            found.append(entry)
+        if number % _COINS_PER_PIECE == 0:
+            yield
+    return found

@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problem details, each with a stable `code`."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+import msgspec
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ParameterProblem(msgspec.Struct, frozen=True):
+    """What is wrong with one parameter."""
+
+    parameter: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The body of every error."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[ParameterProblem, ...] = ()
+    run_id: int | None = None
+
+
+class ProblemError(Exception):
+    """Answers the request with a problem."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Iterable[ParameterProblem] = (),
+        run_id: int | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.headers = tuple(headers)
+        self.body = msgspec.json.encode(
+            Problem(
+                # Without a page of its own a problem's type is about:blank and its title the status's; `code` tells them apart.
+                type="about:blank",
+                title=HTTPStatus(status).phrase,
+                status=status,
+                detail=detail,
+                code=code,
+                errors=tuple(errors),
+                run_id=run_id,
+            )
+        )
+
+
+def invalid_parameters(errors: Iterable[tuple[str, str]]) -> ProblemError:
+    """400 for bad parameters: (name, what it must be)."""
+    found = [ParameterProblem(parameter, detail) for parameter, detail in errors]
+    return ProblemError(400, "invalid_parameter", "; ".join(f"{e.parameter} {e.detail}" for e in found), errors=found)
+
+
+def invalid_request(detail: str) -> ProblemError:
+    """400 for a request that can't be understood."""
+    return ProblemError(400, "invalid_request", detail)
+
+
+def not_found(detail: str) -> ProblemError:
+    """404 for an id that nothing has."""
+    return ProblemError(404, "not_found", detail)
+
+
+def database_unavailable() -> ProblemError:
+    """503 where only the database could answer."""
+    detail = "the database does not answer, and only it knows this; /data and /coins are served meanwhile. Try again soon"
+    return ProblemError(503, "database_unavailable", detail, headers=[("retry-after", "5")])

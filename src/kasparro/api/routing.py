@@ -1,0 +1,160 @@
+"""Operations as Litestar route handlers: plain ASGI for what is answered from the catalog, HTTP handlers for the rest."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from litestar import HttpMethod, Request, Response, asgi
+from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
+from litestar.response import Stream
+from litestar.types import Receive, Scope, Send
+
+from kasparro import logs
+from kasparro.api import conditional, parameters
+from kasparro.api.edge import BODY_KEY, REQUEST_ID, STARTED, internal_error, send_problem
+from kasparro.api.operations import Answer, Call, Operation
+from kasparro.api.problems import MEDIA_TYPE, ProblemError, database_unavailable
+from kasparro.api.services import Services
+from kasparro.errors import DatabaseError
+
+log = logs.get()
+
+BODY_BYTES_MAX = 65_536  # of a request
+_DATABASE_TROUBLE = (DatabaseError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+def handlers(operations: Sequence[Operation], services: Services) -> list[ASGIRouteHandler | HTTPRouteHandler]:
+    """The route handlers of operations."""
+    made: list[ASGIRouteHandler | HTTPRouteHandler] = []
+    paths = [operation.path for operation in operations]
+    for operation in operations:
+        # Litestar can't route to an ASGI handler by path parameters, and gives one all methods of its path.
+        if operation.conditional and not operation.path_parameters and paths.count(operation.path) == 1:
+            made.append(_asgi_handler(operation, services))
+        else:
+            made.append(_http_handler(operation, services))
+    return made
+
+
+async def respond(operation: Operation, services: Services, scope: Any, body: bytes = b"") -> Answer:  # noqa: ANN401  # an ASGI scope
+    """Answer a request. Raises ProblemError."""
+    path, query_string = scope["path"], scope["query_string"]
+    tag = if_none_match = None
+    if operation.conditional:
+        tag = conditional.etag(services.catalog.current.version, path, query_string)
+        if_none_match = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
+    query = parameters.read(operation.parameters, query_string)
+    if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):
+        return Answer(body=b"", status=304, headers=[("etag", tag)])
+    call = Call(
+        services=services,
+        path=path,
+        query_string=query_string,
+        query=query,
+        path_parameters=scope.get("path_params", {}),
+        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        body=body,
+        request_id=scope[REQUEST_ID],
+        started=scope[STARTED],
+    )
+    try:
+        answer = await operation.handle(call)
+    except _DATABASE_TROUBLE as error:
+        log.warning("http.database_failed", path=path, error=str(error), request_id=call.request_id)
+        raise database_unavailable() from error
+    if tag is not None and answer.status == HTTPStatus.OK:
+        if if_none_match is not None and if_none_match.strip() == "*":
+            return Answer(body=b"", status=304, headers=[("etag", tag)])
+        answer.headers += [("etag", tag), ("cache-control", "no-cache")]
+        if answer.same_for_etag:
+            scope[BODY_KEY] = tag
+    return answer
+
+
+def framework_problem(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What Litestar itself refuses, and what nobody caught, as problems."""
+    problem = _as_problem(error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, ProblemError):
+        log.error("http.failed", path=_request.scope["path"], request_id=_request.scope.get(REQUEST_ID), exc_info=error)
+    return Response(problem.body, status_code=problem.status, media_type=MEDIA_TYPE, headers=dict(problem.headers))
+
+
+def _as_problem(error: Exception) -> ProblemError:
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, MethodNotAllowedException):
+        headers = [(name.lower(), value) for name, value in (error.headers or {}).items()]
+        detail = "this path does not take this method; Allow names those that it takes"
+        return ProblemError(405, "method_not_allowed", detail, headers=headers)
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return ProblemError(404, "not_found", "there is nothing at this path; GET / names what there is, GET /docs explains it")
+        code = {413: "body_too_large"}.get(error.status_code, "invalid_request")
+        return ProblemError(error.status_code, code, error.detail or "the request can't be understood")
+    return internal_error(error)
+
+
+def _asgi_handler(operation: Operation, services: Services) -> ASGIRouteHandler:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # the signature is ASGI's
+        method = scope["method"]  # type: ignore[typeddict-item]  # mounted for HTTP only
+        if method == "OPTIONS":
+            await _send(Answer(body=b"", status=204, headers=[("allow", "GET, OPTIONS")]), send)
+            return
+        if method != operation.method:
+            await send_problem(_as_problem(MethodNotAllowedException(headers={"allow": "GET, OPTIONS"})), send)
+            return
+        try:
+            answer = await respond(operation, services, scope)
+        except ProblemError as problem:
+            await send_problem(problem, send)
+            return
+        await _send(answer, send)
+
+    return asgi(operation.path, name=operation.operation_id, copy_scope=False)(app)
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
+    if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        headers.append((b"content-type", answer.media_type.encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    if isinstance(answer.body, bytes):
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        return
+    async for part in answer.body:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _http_handler(operation: Operation, services: Services) -> HTTPRouteHandler:
+    async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
+        body = await request.body() if operation.method != "GET" else b""
+        answer = await respond(operation, services, request.scope, body)
+        headers = dict(answer.headers)
+        if isinstance(answer.body, bytes):
+            return Response(answer.body, status_code=answer.status, media_type=_without_charset(answer.media_type), headers=headers)
+        return Stream(answer.body, status_code=answer.status, media_type=_without_charset(answer.media_type), headers=headers)
+
+    decorate = HTTPRouteHandler(
+        _typed_path(operation),
+        http_method=HttpMethod(operation.method),
+        name=operation.operation_id,
+        include_in_schema=False,
+        request_max_body_size=BODY_BYTES_MAX,
+        status_code=200,
+    )
+    return decorate(handler)
+
+
+def _without_charset(media_type: str) -> str:
+    """Litestar adds the charset to text itself."""
+    return media_type.removesuffix("; charset=utf-8")
+
+
+def _typed_path(operation: Operation) -> str:
+    path = operation.path
+    for name in operation.path_parameters:
+        path = path.replace(f"{{{name}}}", f"{{{name}:str}}")
+    return path

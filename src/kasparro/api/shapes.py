@@ -1,0 +1,258 @@
+"""The bodies of answers, as they are encoded and as the OpenAPI document shows them. Times are RFC 3339 in UTC, amounts US dollars."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kasparro.catalog.rows import CoinRow
+from kasparro.records import Outcome, RunStatus, RunSummary, Trigger, Verdict
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every body."""
+
+
+class CoinEnvelope(Shape, frozen=True, kw_only=True):
+    """Rows of coins with what belongs to the request."""
+
+    request_id: str
+    api_latency_ms: float
+    total: int
+    next: str | None  # the path and query of the next page
+    data: list[CoinRow]
+
+
+class Listing(Shape, frozen=True, kw_only=True):
+    """A listing that is judged the same as the coin."""
+
+    source: str
+    source_id: str
+    symbol: str
+    name: str
+    active: bool
+
+
+class Contract(Shape, frozen=True, kw_only=True):
+    """A contract address of one of the coin's listings; the platform as the source names it."""
+
+    source: str
+    source_id: str
+    platform: str
+    address: str
+
+
+class Quote(Shape, frozen=True, kw_only=True):
+    """The newest quote of one of the coin's listings."""
+
+    source: str
+    source_id: str
+    price_usd: float
+    market_cap_usd: float | None
+    volume_24h_usd: float | None
+    observed_at: datetime
+    fetched_at: datetime
+
+
+class Price(Shape, frozen=True, kw_only=True):
+    """What the service says the coin costs, and why."""
+
+    value_usd: float
+    source: str
+    source_id: str  # the listing whose quote was chosen
+    method: str
+    sources_used: tuple[str, ...]
+    spread_pct: float | None
+    observed_at: datetime
+    published_at: datetime
+    confidence: float
+    flags: tuple[str, ...]
+    market_cap_usd: float | None
+    volume_24h_usd: float | None
+
+
+class Judgement(Shape, frozen=True, kw_only=True):
+    """Whether a listing is the coin, and why."""
+
+    id: int
+    source: str
+    source_id: str
+    verdict: Verdict
+    rule: str
+    confidence: float
+    evidence: msgspec.Raw
+    decided_by: str
+    note: str | None
+    created_at: datetime
+
+
+class CoinDetail(Shape, frozen=True, kw_only=True):
+    """One coin with everything that is known of it."""
+
+    id: str
+    symbol: str
+    name: str
+    sources: tuple[str, ...]
+    latest_price_usd: float | None
+    price: Price | None
+    quotes: list[Quote]
+    listings: list[Listing]
+    contracts: list[Contract]
+    judgements: list[Judgement]
+    aliases: tuple[str, ...]
+
+
+class CoinPrice(Shape, frozen=True, kw_only=True):
+    """A coin's price, short."""
+
+    id: str
+    symbol: str
+    latest_price_usd: float | None
+    observed_at: datetime | None
+    confidence: float | None
+    flags: tuple[str, ...]
+
+
+class Mapping(Shape, frozen=True, kw_only=True):
+    """A listing that has a coin."""
+
+    coin_id: str
+    source: str
+    source_id: str
+    symbol: str
+    name: str
+    rule: str
+    confidence: float
+
+
+class Resolved(Shape, frozen=True, kw_only=True):
+    """The coin that was asked for, or those that it may be."""
+
+    coin: CoinRow | None  # None where several may be meant
+    candidates: list[CoinRow]  # best first
+    ambiguous: bool
+
+
+class SourceOutcome(Shape, frozen=True, kw_only=True):
+    """What one source did in one run."""
+
+    outcome: Outcome
+    error: str | None
+    calls: int
+    parts: int
+    rows_received: int
+    rows_written: int
+    rows_revised: int
+    rows_rejected: int
+    duration_seconds: float
+
+
+class Run(Shape, frozen=True, kw_only=True):
+    """One execution of the ingestion; `finished_at` is null while it works."""
+
+    id: int
+    trigger: Trigger
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None
+    sources: dict[str, SourceOutcome]
+
+
+class RunBegun(Shape, frozen=True, kw_only=True):
+    """A run that works now."""
+
+    run_id: int
+
+
+class RunEnded(Run, frozen=True, kw_only=True):
+    """A run that was waited for."""
+
+    run_id: int
+
+
+class LastRun(Shape, frozen=True, kw_only=True):
+    """The newest run, without its sources."""
+
+    id: int
+    trigger: Trigger
+    status: RunStatus
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class SourceHealth(Shape, frozen=True, kw_only=True):
+    """How a source fares: `status` is ok, degraded, failed or starting."""
+
+    status: str
+    last_success_at: datetime | None
+    last_error: str | None
+    breaker: str
+
+
+class Health(Shape, frozen=True, kw_only=True):
+    """The state of the service: ok, degraded (with reasons) or down (no database)."""
+
+    status: str
+    reasons: list[str]
+    database: str
+    last_run: LastRun | None
+    sources: dict[str, SourceHealth]
+    catalog_version: int
+    published_at: datetime | None
+
+
+class Alive(Shape, frozen=True, kw_only=True):
+    """The process answers, or is ready."""
+
+    status: str
+
+
+class Root(Shape, frozen=True, kw_only=True):
+    """What this is."""
+
+    name: str
+    version: str
+    status: str
+    links: dict[str, str]
+    attribution: list[dict[str, str]]
+
+
+class RunRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to run: the sources (all where none are named), and whether every part is asked for, due or not."""
+
+    sources: list[str] | None = None
+    full: bool = False
+
+
+def run_shape(run: RunSummary) -> Run:
+    """A run as it is shown."""
+    return Run(**_run_fields(run))
+
+
+def run_ended(run: RunSummary) -> RunEnded:
+    """A run as it is shown to the one who waited for it."""
+    return RunEnded(run_id=run.run_id, **_run_fields(run))
+
+
+def _run_fields(run: RunSummary) -> dict[str, Any]:
+    return {
+        "id": run.run_id,
+        "trigger": run.trigger,
+        "status": run.status,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "sources": {
+            s.source: SourceOutcome(
+                outcome=s.outcome,
+                error=s.error,
+                calls=s.calls,
+                parts=s.parts,
+                rows_received=s.rows_received,
+                rows_written=s.rows_written,
+                rows_revised=s.rows_revised,
+                rows_rejected=s.rows_rejected,
+                duration_seconds=s.duration_seconds,
+            )
+            for s in run.sources
+        },
+    }

@@ -1,0 +1,207 @@
+"""/stats: what was ingested, how whole and how old it is, per source."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.api.services import Services
+from kasparro.api.shapes import Shape
+from kasparro.settings import SourceSettings
+from kasparro.store import run_history
+from kasparro.store.run_history import ListingCounts, RejectReason, SourceStanding, SourceTotals, StreamCoverage
+
+TOTALS_SPAN = timedelta(days=1)
+REJECT_REASONS_MAX = 50
+
+
+class Figures(Shape, frozen=True, kw_only=True):
+    """What runs did, added up."""
+
+    runs: int = 0
+    calls: int = 0
+    rows_received: int = 0
+    rows_written: int = 0
+    rows_revised: int = 0
+    rows_rejected: int = 0
+    duration_seconds: float = 0.0
+
+
+class Budget(Shape, frozen=True, kw_only=True):
+    """Calls of this month, UTC. `limit` and `left` are null where the plan states no number."""
+
+    used: int
+    limit: int | None
+    left: int | None
+    per_minute: int
+
+
+class Coverage(Shape, frozen=True, kw_only=True):
+    """How much of a stream is in the database."""
+
+    stream: str
+    parts: int
+    parts_committed: int
+    share: float  # of the known parts, 0 to 1
+    rows: int
+    oldest_commit_at: datetime | None
+    newest_commit_at: datetime | None
+
+
+class Staleness(Shape, frozen=True, kw_only=True):
+    """How old the latest quotes of a source are, at its own time."""
+
+    listings: int
+    active: int
+    quoted: int
+    oldest_observed_at: datetime | None
+    newest_observed_at: datetime | None
+
+
+class SourceStats(Shape, frozen=True, kw_only=True):
+    """One source."""
+
+    last_run_id: int | None
+    last_outcome: str | None
+    last_success_at: datetime | None
+    last_failure_at: datetime | None
+    last_error: str | None
+    last_day: Figures
+    budget: Budget
+    coverage: list[Coverage]
+    staleness: Staleness
+
+
+class Rejects(Shape, frozen=True, kw_only=True):
+    """Rows of the last day that could not be used, by reason."""
+
+    stream: str
+    reason: str
+    rows: int
+
+
+class Totals(Shape, frozen=True, kw_only=True):
+    """All sources together."""
+
+    coins: int
+    coins_priced: int
+    listings: int
+    catalog_version: int
+    published_at: datetime | None
+    last_day: Figures
+
+
+class Stats(Shape, frozen=True, kw_only=True):
+    """Everything."""
+
+    sources: dict[str, SourceStats]
+    totals: Totals
+    rejects: list[Rejects]
+
+
+def operations() -> Sequence[Operation]:
+    """What the path answers."""
+    return [
+        Operation(
+            path="/stats",
+            handle=show_stats,
+            operation_id="show_stats",
+            summary="Figures per source and in all",
+            tag="runs",
+            answers={200: Answered("The figures.", Stats), 503: Answered("The database does not answer.")},
+        )
+    ]
+
+
+async def show_stats(call: Call) -> Answer:
+    """One snapshot of all figures."""
+    services, now = call.services, call.services.clock.now()
+    month = now.astimezone(UTC).date().replace(day=1)
+    names = list(services.settings.sources)
+    async with services.database.read(snapshot=True) as conn:
+        totals = {t.source: t for t in await run_history.read_source_totals(conn, now - TOTALS_SPAN)}
+        calls = await run_history.read_calls(conn, month)
+        coverage = await run_history.read_coverage(conn)
+        counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
+        rejects = await run_history.read_reject_reasons(conn, now - TOTALS_SPAN, REJECT_REASONS_MAX)
+        standing = {s.source: s for s in (await run_history.read_standing(conn, names)).sources}
+    sources = {
+        name: _source(settings, standing[name], totals.get(name), calls.get(name, 0), coverage, counts.get(name))
+        for name, settings in services.settings.sources.items()
+    }
+    return Answer(body=encoded(Stats(sources=sources, totals=_totals(services, list(sources.values())), rejects=_rejects(rejects))))
+
+
+def _source(
+    settings: SourceSettings,
+    standing: SourceStanding,
+    totals: SourceTotals | None,
+    calls: int,
+    coverage: list[StreamCoverage],
+    counts: ListingCounts | None,
+) -> SourceStats:
+    limit = settings.calls_per_month or None
+    return SourceStats(
+        last_run_id=standing.last_run_id,
+        last_outcome=standing.outcome,
+        last_success_at=standing.last_success_at,
+        last_failure_at=standing.last_error_at,
+        last_error=standing.last_error,
+        last_day=Figures()
+        if totals is None
+        else Figures(
+            runs=totals.runs,
+            calls=totals.calls,
+            rows_received=totals.rows_received,
+            rows_written=totals.rows_written,
+            rows_revised=totals.rows_revised,
+            rows_rejected=totals.rows_rejected,
+            duration_seconds=totals.duration_seconds,
+        ),
+        budget=Budget(used=calls, limit=limit, left=None if limit is None else max(0, limit - calls), per_minute=settings.calls_per_minute),
+        coverage=[
+            Coverage(
+                stream=c.stream,
+                parts=c.parts,
+                parts_committed=c.parts_committed,
+                share=c.parts_committed / c.parts,
+                rows=c.rows,
+                oldest_commit_at=c.oldest_commit_at,
+                newest_commit_at=c.newest_commit_at,
+            )
+            for c in coverage
+            if c.stream.partition(".")[0] == settings.name
+        ],
+        staleness=Staleness(listings=0, active=0, quoted=0, oldest_observed_at=None, newest_observed_at=None)
+        if counts is None
+        else Staleness(
+            listings=counts.listings,
+            active=counts.active,
+            quoted=counts.quoted,
+            oldest_observed_at=counts.oldest_observed_at,
+            newest_observed_at=counts.newest_observed_at,
+        ),
+    )
+
+
+def _totals(services: Services, sources: list[SourceStats]) -> Totals:
+    catalog, days = services.catalog.current, [source.last_day for source in sources]
+    return Totals(
+        coins=len(catalog.entries),
+        coins_priced=len(catalog.orders.rank),
+        listings=sum(source.staleness.listings for source in sources),
+        catalog_version=catalog.version,
+        published_at=catalog.published_at,
+        last_day=Figures(
+            runs=max((day.runs for day in days), default=0),
+            calls=sum(day.calls for day in days),
+            rows_received=sum(day.rows_received for day in days),
+            rows_written=sum(day.rows_written for day in days),
+            rows_revised=sum(day.rows_revised for day in days),
+            rows_rejected=sum(day.rows_rejected for day in days),
+            duration_seconds=sum(day.duration_seconds for day in days),
+        ),
+    )
+
+
+def _rejects(reasons: list[RejectReason]) -> list[Rejects]:
+    return [Rejects(stream=r.stream, reason=r.reason, rows=r.rows) for r in reasons]

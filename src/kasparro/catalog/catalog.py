@@ -1,0 +1,142 @@
+"""The current catalog of this process: read from the database, followed once a second, swapped in one assignment."""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+
+from kasparro import logs
+from kasparro.catalog.build import Draft
+from kasparro.catalog.entries import EMPTY, Catalog, Orders
+from kasparro.catalog.pieces import in_pieces
+from kasparro.catalog.remembered import RememberedOrders
+from kasparro.clock import Clock
+from kasparro.errors import DatabaseError
+from kasparro.store import catalog_rows, run_history
+from kasparro.store.catalog_rows import Pulse
+from kasparro.store.pool import Database
+from kasparro.store.run_history import Standing
+
+log = logs.get()
+
+FOLLOW_SECONDS = 1.0
+PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
+COINS_PER_READ = 1_000
+
+
+class CatalogHolder:
+    """The catalog that this process serves, with what every process keeps an eye on: the runs, and whether the database answers."""
+
+    def __init__(self, database: Database, clock: Clock, sources: Sequence[str]) -> None:
+        self.current: Catalog = EMPTY
+        self.standing: Standing | None = None  # None: not read yet
+        self.pulse: Pulse | None = None  # the last one; None: none yet
+        self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
+        self._database = database
+        self._clock = clock
+        self._sources = list(sources)
+        self._remembered = RememberedOrders()
+        self._standing_of: tuple[int | None, int | None] | None = None
+        self._refreshing = asyncio.Lock()
+
+    def orders(self, version: int) -> Orders | None:
+        """The orders of the current version or of one that was current here within the last 15 minutes."""
+        current = self.current
+        if current.version == version:
+            return current.orders
+        return self._remembered.find(version, self._clock.monotonic())
+
+    async def refresh(self) -> bool:
+        """Take over what was published since, and how the sources have fared. True where the catalog was swapped.
+
+        Raises DatabaseError or the driver's errors where the database does not answer; the current catalog then stays.
+        """
+        pulse = await self._read_pulse()
+        swapped = await self._follow_catalog(pulse)
+        await self._follow_runs(pulse)
+        return swapped
+
+    async def follow(self, interval: float = FOLLOW_SECONDS) -> None:
+        """Refresh for ever. Survives outages of the database, which are logged when they begin and when they end."""
+        work: asyncio.Task[None] | None = None
+        try:
+            while True:
+                # Polling goes on while a large refresh is at work: whether the database answers must not wait for it.
+                try:
+                    pulse = await self._read_pulse()
+                    self._answered()
+                    if work is None or work.done():
+                        work = asyncio.create_task(self._take_over(pulse))
+                except _TROUBLE as error:
+                    self._failed(error)
+                await self._clock.sleep(interval)
+        finally:
+            if work is not None:
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
+
+    async def _take_over(self, pulse: Pulse) -> None:
+        try:
+            await self._follow_catalog(pulse)
+            await self._follow_runs(pulse)
+        except _TROUBLE as error:
+            self._failed(error)
+        except Exception:
+            # What it did not take over stays as it was, and the next poll tries again; without this nobody would hear of it.
+            log.exception("catalog.refresh_failed", version=pulse.version)
+
+    async def _read_pulse(self) -> Pulse:
+        async with asyncio.timeout(PULSE_TIMEOUT_SECONDS), self._database.read(timeout_seconds=PULSE_TIMEOUT_SECONDS) as conn:
+            self.pulse = await catalog_rows.read_pulse(conn)
+        return self.pulse
+
+    async def _follow_catalog(self, pulse: Pulse) -> bool:
+        async with self._refreshing:
+            previous = self.current
+            if pulse.version == previous.version:
+                return False
+            # A version that runs backwards is another database behind the same address: nothing of the old one holds.
+            base = previous if pulse.version > previous.version else EMPTY
+            started = self._clock.monotonic()
+            catalog, coins = await self._read(base)
+            now = self._clock.monotonic()
+            if base is previous:
+                self._remembered.replace(previous, now)
+            else:
+                self._remembered = RememberedOrders()
+            self.current = catalog
+            log.debug("catalog.swapped", version=catalog.version, coins_changed=coins, duration_seconds=round(now - started, 3))
+            return True
+
+    async def _read(self, base: Catalog) -> tuple[Catalog, int]:
+        draft = Draft(base)
+        async with self._database.read(snapshot=True) as conn:
+            version, published_at = await catalog_rows.read_published(conn)
+            keys = await catalog_rows.read_coin_keys(conn, base.version or None)
+            for start in range(0, len(keys), COINS_PER_READ):
+                some = keys[start : start + COINS_PER_READ]
+                await in_pieces(draft.add(some, await catalog_rows.read_coins(conn, some)))
+        return await in_pieces(draft.finish(version, published_at)), len(keys)
+
+    async def _follow_runs(self, pulse: Pulse) -> None:
+        state = (pulse.newest_run_id, pulse.open_run_id)
+        if self.standing is not None and state == self._standing_of:
+            return
+        async with self._database.read() as conn:
+            self.standing = await run_history.read_standing(conn, self._sources)
+        self._standing_of = state
+
+    def _answered(self) -> None:
+        if self.database_error is not None:
+            log.info("catalog.database_back")
+        self.database_error = None
+
+    def _failed(self, error: BaseException) -> None:
+        reason = str(error) or f"no answer within {PULSE_TIMEOUT_SECONDS:g} s"
+        if self.database_error is None:
+            log.warning("catalog.database_lost", error=reason)
+        self.database_error = reason
+
+
+# What a database that is gone, starting, overloaded or restarting makes the driver raise.
+_TROUBLE = (DatabaseError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)

@@ -1,0 +1,138 @@
+"""What the catalog keeps per coin. Slots without garbage collection: there are as many entries as coins, and they form no cycles."""
+
+from array import array
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from kasparro.records import Verdict
+
+
+class Held(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
+    """Base of what the catalog holds."""
+
+
+class QuoteEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """The newest quote of a listing. Amounts in US dollars, times aware UTC."""
+
+    price: float
+    market_cap: float | None
+    volume_24h: float | None
+    observed_at: datetime
+    fetched_at: datetime
+
+
+class JudgementEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """A live judgement on the coin, whatever its verdict."""
+
+    judgement_id: int
+    source: str
+    source_id: str
+    verdict: Verdict
+    rule: str
+    confidence: float
+    evidence: bytes  # JSON
+    decided_by: str
+    note: str | None
+    created_at: datetime
+
+
+class ListingEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """A listing that is judged the same as the coin."""
+
+    listing_id: int
+    source: str
+    source_id: str
+    symbol: str
+    name: str
+    active: bool
+    contracts: tuple[tuple[str, str], ...]  # (platform, address)
+    quote: QuoteEntry | None
+    judgement: JudgementEntry
+
+
+class PriceEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """What stands published for the coin, in US dollars."""
+
+    value: float
+    listing_id: int  # the listing whose quote was chosen; one of the coin's own
+    observed_at: datetime
+    published_at: datetime
+    method: str
+    sources_used: tuple[str, ...]
+    spread_pct: float | None
+    confidence: float
+    flags: tuple[str, ...]
+    market_cap: float | None
+    volume_24h: float | None
+
+
+class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """A coin that is not merged into another one."""
+
+    coin_key: int
+    coin_id: str
+    symbol: str
+    name: str
+    sources: tuple[str, ...]  # those that say a price of it; of a coin without any price, those that list it
+    listings: tuple[ListingEntry, ...]
+    others: tuple[JudgementEntry, ...]  # `different` and `unsure`
+    aliases: tuple[str, ...]
+    price: PriceEntry | None
+    folded: str  # name, symbol and id as text search sees them
+    row: bytes | None  # its row of /data, JSON; None where there is no price: encoded when it is asked for
+
+
+class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """The places of coins at one version, as coin keys."""
+
+    rank: "array[int]"  # coins with a price by market cap, volume, id
+    volume: "array[int]"  # the same coins by volume
+    id: "array[int]"  # the same coins by id
+    id_all: "array[int]"  # every coin by id
+
+
+class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """Every coin at one version. Never changed: the next version is another catalog that shares what stayed."""
+
+    version: int  # 0: nothing was published yet
+    published_at: datetime | None
+    entries: Mapping[int, Entry]  # by coin key
+    keys: Mapping[str, int]  # every coin's own id, merged coins included -> coin key
+    aliases: Mapping[str, int]  # further ids -> coin key
+    merged: Mapping[int, int]  # coin key -> the key of the coin that it became
+    listings: Mapping[str, Mapping[str, int]]  # source -> source id -> coin key
+    orders: Orders
+
+    def find(self, coin_id: str) -> Entry | None:
+        """The coin that an id, an alias or a merged coin's id leads to. Its `coin_id` differs where it is known by another id now."""
+        key = self.keys.get(coin_id)
+        if key is None:
+            key = self.aliases.get(coin_id)
+        return None if key is None else self._living(key)
+
+    def find_listing(self, source: str, source_id: str) -> Entry | None:
+        """The coin that a source's listing is."""
+        key = self.listings.get(source, {}).get(source_id)
+        return None if key is None else self._living(key)
+
+    def _living(self, key: int) -> Entry | None:
+        for _ in range(len(self.merged) + 1):
+            target = self.merged.get(key)
+            if target is None:
+                break
+            key = target
+        return self.entries.get(key)
+
+
+EMPTY = Catalog(
+    version=0,
+    published_at=None,
+    entries={},
+    keys={},
+    aliases={},
+    merged={},
+    listings={},
+    orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
+)

@@ -1,0 +1,132 @@
+"""The API behind a real server on a port of its own, over a real database."""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+
+from kasparro.api.app import create_api
+from kasparro.api.services import Services
+from kasparro.catalog.catalog import CatalogHolder
+from kasparro.clock import FakeClock
+from kasparro.records import RunSummary, Trigger
+from kasparro.settings import Settings
+from kasparro.store.pool import Database
+from tests.api.factory import NOW, Market
+from tests.conftest import Cluster, make_settings
+
+TOKEN = "let-me-in"  # of a test
+
+
+class Handle:
+    """A run that ends when the test says so."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.done: asyncio.Future[RunSummary] = asyncio.get_running_loop().create_future()
+
+
+class FakeRunner:
+    """Notes what was asked for; raises what it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Trigger, Sequence[str] | None, bool]] = []
+        self.error: Exception | None = None
+        self.handle: Handle | None = None
+
+    async def begin(self, trigger: Trigger, *, sources: Sequence[str] | None = None, full: bool = False) -> Handle:
+        """See Runner."""
+        if self.error is not None:
+            raise self.error
+        self.asked.append((trigger, sources, full))
+        self.handle = Handle(7)
+        return self.handle
+
+
+class Server:
+    """A running API with its parts and a client."""
+
+    def __init__(self, services: Services, runner: FakeRunner, clock: FakeClock, url: str, client: aiohttp.ClientSession) -> None:
+        self.services, self.runner, self.clock, self.url, self.client = services, runner, clock, url, client
+
+    async def refresh(self) -> None:
+        """Take over what was written."""
+        await self.services.catalog.refresh()
+
+    async def get(self, path: str, **options: Any) -> tuple[int, Any, Any]:
+        """(status, body decoded by its type, headers)."""
+        return await self.request("GET", path, **options)
+
+    async def request(self, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
+        """(status, body decoded by its type, headers)."""
+        async with self.client.request(method, self.url + path, allow_redirects=False, **options) as answer:
+            body = await answer.json(content_type=None) if "json" in answer.content_type and method != "HEAD" else await answer.read()
+            return answer.status, body, answer.headers
+
+
+@asynccontextmanager
+async def serving(services: Services) -> AsyncIterator[str]:
+    """The API on a free port of the loopback, in this event loop; its URL."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(create_api(services), lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+        server = uvicorn.Server(config)
+        server.capture_signals = nullcontext  # type: ignore[method-assign]
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+@pytest.fixture
+def api_settings() -> Settings:
+    """Settings with a token."""
+    return make_settings(KASPARRO_ADMIN_TOKEN=TOKEN)
+
+
+@pytest.fixture
+async def market(db: Database) -> Market:
+    """Writes into the test's database."""
+    return Market(db)
+
+
+@asynccontextmanager
+async def api_over(database: Database, settings: Settings) -> AsyncIterator[Server]:
+    """The API over a database, its clock standing at the market's time."""
+    clock, runner = FakeClock(NOW), FakeRunner()
+    holder = CatalogHolder(database, clock, list(settings.sources))
+    services = Services(
+        settings=settings, clock=clock, catalog=holder, database=database, runner=runner, random=random.Random(1), admin_wait_seconds=0.2
+    )
+    async with serving(services) as url, aiohttp.ClientSession() as client:
+        yield Server(services, runner, clock, url, client)
+
+
+@pytest.fixture
+async def api(db: Database, api_settings: Settings) -> AsyncIterator[Server]:
+    """The API over the test's own database."""
+    async with api_over(db, api_settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def filled(postgres: Cluster) -> AsyncIterator[Server]:
+    """The API with thirty coins and a run, for all tests that change nothing."""
+    settings = make_settings(KASPARRO_ADMIN_TOKEN=TOKEN)
+    database = await Database.open(postgres.url(await postgres.create()), settings)
+    market = Market(database)
+    for n in range(30):
+        await market.coin(f"coin-{n}", 1.0 + n, market_cap=1000.0 - n)
+    await market.run(outcomes={"coingecko": "succeeded", "coinpaprika": "succeeded"})
+    async with api_over(database, settings) as server:
+        await server.refresh()
+        yield server
+    await database.close()

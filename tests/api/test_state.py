@@ -1,0 +1,281 @@
+"""Health, runs, stats, metrics, documentation and /admin."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from kasparro.catalog.catalog import CatalogHolder
+from kasparro.errors import RunOpenError
+from kasparro.records import RunSummary, SourceSummary
+from tests.api.conftest import TOKEN, Server
+from tests.api.factory import NOW, Market
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+BOTH = {"coingecko": "succeeded", "coinpaprika": "succeeded"}
+
+
+async def test_health_is_ok_when_all_is_well(api: Server, market: Market) -> None:
+    """Both sources succeeded lately and there is something to serve."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=60)
+    await api.refresh()
+
+    status, health, _ = await api.get("/health")
+
+    assert (status, health["status"], health["reasons"]) == (200, "ok", [])
+    assert health["last_run"]["status"] == "succeeded"
+    assert health["sources"]["coingecko"] == {
+        "status": "ok", "last_success_at": "2026-03-01T11:59:00Z", "last_error": None, "breaker": "closed",
+    }  # fmt: skip
+    assert (await api.get("/health/ready"))[0] == 200
+
+
+@pytest.mark.parametrize("outcome", ["failed", "degraded", "skipped"])
+async def test_health_names_a_source_that_did_not_succeed(api: Server, market: Market, outcome: str) -> None:
+    """Its last outcome degrades the service, with the reason; the last success is remembered."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=600)
+    await market.run(status="degraded", outcomes={**BOTH, "coinpaprika": outcome}, error="refused: try later", age=300)
+    await api.refresh()
+
+    status, health, _ = await api.get("/health")
+
+    assert (status, health["status"]) == (200, "degraded")
+    assert any("coinpaprika" in reason and outcome in reason and "refused" in reason for reason in health["reasons"])
+    assert health["sources"]["coinpaprika"]["last_error"] == "refused: try later"
+    assert health["sources"]["coinpaprika"]["last_success_at"] == "2026-03-01T11:50:00Z"
+    assert health["sources"]["coingecko"]["status"] == "ok"
+
+
+async def test_health_degrades_after_three_intervals_without_a_success(api: Server, market: Market) -> None:
+    """Nothing has failed; but nobody has succeeded either."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH)
+    await api.refresh()
+
+    api.clock.advance(3 * 300)
+    assert (await api.get("/health"))[1]["status"] == "ok"
+    api.clock.advance(1)
+    assert (await api.get("/health"))[1]["status"] == "degraded"
+
+
+async def test_health_is_down_and_fast_without_a_database(api: Server, market: Market) -> None:
+    """503 once a poll has failed, at once for each request; the catalog is served on, and all is well when it is back."""
+    await market.coin("bitcoin", 1.0)
+    await api.refresh()
+    follower = asyncio.create_task(api.services.catalog.follow(0.01))
+    holder = api.services.catalog
+    read = holder._read_pulse
+
+    async def refused() -> None:
+        raise ConnectionRefusedError("refused")  # noqa: EM101
+
+    holder._read_pulse = refused  # type: ignore[assignment, method-assign]  # the poll alone loses its database
+    await _until(lambda: holder.database_error is not None)
+    started = time.perf_counter()
+    status, health, _ = await api.get("/health")
+    assert (status, health["status"], health["database"]) == (503, "down", "down")
+    assert time.perf_counter() - started < 0.5
+    assert (await api.get("/data"))[1][0]["id"] == "bitcoin"
+
+    holder._read_pulse = read  # type: ignore[method-assign]
+    await _until(lambda: holder.database_error is None)
+    assert (await api.get("/health"))[0] == 200
+    follower.cancel()
+    await asyncio.gather(follower, return_exceptions=True)
+
+
+async def _until(condition: object) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # type: ignore[operator]
+            await asyncio.sleep(0.01)
+
+
+async def test_following_takes_over_what_is_published(api: Server, market: Market) -> None:
+    """Without being asked, within an interval; a run that begins shows in /health."""
+    follower = asyncio.create_task(api.services.catalog.follow(0.01))
+    await market.coin("bitcoin", 1.0)
+    await _until(lambda: api.services.catalog.current.version == 1)
+    await market.run(status="running")
+    holder: CatalogHolder = api.services.catalog
+    await _until(lambda: holder.standing is not None and holder.standing.last_run is not None)
+    assert (await api.get("/health"))[1]["last_run"]["status"] == "running"
+    follower.cancel()
+    await asyncio.gather(follower, return_exceptions=True)
+
+
+async def test_runs(api: Server, market: Market) -> None:
+    """Newest first, with what each source did; a run at work has no end."""
+    ended = await market.run(status="degraded", outcomes={"coingecko": "succeeded", "coinpaprika": "failed"}, error="no", age=60)
+    working = await market.run(status="running")
+
+    _, runs, _ = await api.get("/runs")
+    _, one, _ = await api.get(f"/runs/{ended}")
+
+    assert [run["id"] for run in runs] == [working, ended]
+    assert runs[0]["finished_at"] is None
+    assert runs[1] == one
+    assert (one["trigger"], one["status"], one["finished_at"]) == ("schedule", "degraded", "2026-03-01T11:59:00Z")
+    assert one["sources"]["coinpaprika"] == {
+        "outcome": "failed", "error": "no", "calls": 3, "parts": 2, "rows_received": 100, "rows_written": 90, "rows_revised": 5,
+        "rows_rejected": 1, "duration_seconds": 1.5,
+    }  # fmt: skip
+    assert len((await api.get("/runs?limit=1"))[1]) == 1
+
+
+async def test_stats(api: Server, market: Market) -> None:
+    """Figures per source, its budget, coverage and staleness, and totals."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=60)
+    await market.execute("INSERT INTO budgets VALUES ('coinpaprika', $1, 42)", NOW.date().replace(day=1))
+    await market.execute(
+        "INSERT INTO checkpoints (stream, part, ordinal, sweep, committed_at, rows) VALUES ('coingecko.markets', '1', 0, 1, $1, 250)", NOW
+    )
+    await market.execute("INSERT INTO checkpoints (stream, part, ordinal) VALUES ('coingecko.markets', '2', 1)")
+    await api.refresh()
+
+    status, stats, _ = await api.get("/stats")
+
+    assert status == 200
+    gecko, paprika = stats["sources"]["coingecko"], stats["sources"]["coinpaprika"]
+    assert gecko["last_day"]["rows_received"] == 100
+    assert (gecko["coverage"][0]["parts_committed"], gecko["coverage"][0]["share"]) == (1, 0.5)
+    assert gecko["staleness"]["quoted"] == 1
+    assert (paprika["budget"]["used"], paprika["budget"]["left"]) == (42, 20_000 - 42)
+    assert stats["totals"]["coins"] == 1
+
+
+async def test_metrics_have_stable_names_and_bounded_labels(api: Server, market: Market) -> None:
+    """Requests are counted by route template; a run shows in the figures of its sources."""
+    await market.coin("bitcoin", 1.0)
+    await api.refresh()
+    await api.get("/coins/bitcoin")
+    await api.get("/coins/nothing-here")
+    await api.get("/no/such/path")
+    api.services.metrics.observe_run(_summary())
+
+    _, body, headers = await api.get("/metrics")
+
+    text = body.decode()
+    assert headers["Content-Type"].startswith("text/plain")
+    assert 'kasparro_http_requests_total{method="GET",route="/coins/{coin_id}",status_class="2xx"} 1.0' in text
+    assert "nothing-here" not in text
+    assert 'route="unmatched"' in text
+    assert "kasparro_catalog_version 1.0" in text
+    assert 'kasparro_source_rows_total{source="coingecko",what="written"} 9.0' in text
+    assert 'kasparro_runs_total{status="succeeded",trigger="admin"} 1.0' in text
+
+
+async def test_the_root_names_what_there_is(api: Server) -> None:
+    """Name, version, status, links and whose data it is."""
+    _, root, _ = await api.get("/")
+    assert root["name"] == "kasparro"
+    assert {"data", "health", "docs"} <= set(root["links"])
+    assert {a["source"] for a in root["attribution"]} == {"coingecko", "coinpaprika"}
+
+
+async def test_the_documentation_asks_no_outside_address(api: Server) -> None:
+    """The page, and all that it loads, come from here; no script stands in the page."""
+    status, page, headers = await api.get("/docs")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    text = page.decode()
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "<script>" not in text
+    assert "script-src 'self'" in headers["Content-Security-Policy"]
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "start.js", "favicon-32x32.png"):
+        assert f"/docs/{name}" in text
+        got, body, file_headers = await api.get(f"/docs/{name}")
+        assert got == 200
+        assert body
+        assert (await api.get(f"/docs/{name}", headers={"If-None-Match": file_headers["ETag"]}))[0] == 304
+
+
+async def test_the_openapi_document_knows_every_operation(api: Server) -> None:
+    """3.1, with every path that the API answers but the page's own files."""
+    _, document, _ = await api.get("/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
+        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/mappings", "/mappings.csv", "/resolve", "/health", "/health/live",
+        "/health/ready", "/stats", "/runs", "/runs/{run_id}", "/metrics", "/docs", "/openapi.json", "/admin/run-etl",
+    }  # fmt: skip
+
+
+async def test_admin_is_closed_without_a_token(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """403 that says which variable opens it, whatever is sent."""
+    closed = msgspec.structs.replace(api.services.settings, admin_token=None)
+    monkeypatch.setitem(api.services.__dict__, "settings", closed)
+    for headers in ({}, BEARER):
+        status, body, _ = await api.request("POST", "/admin/run-etl", headers=headers)
+        assert (status, body["code"]) == (403, "admin_closed")
+        assert "KASPARRO_ADMIN_TOKEN" in body["detail"]
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Bearer", "Basic abc", "Bearer " + TOKEN + "x", "Bearer é"])
+async def test_a_wrong_token_is_401(api: Server, header: str | None) -> None:
+    """With how to authenticate; no run begins."""
+    status, body, headers = await api.request("POST", "/admin/run-etl", headers={} if header is None else {"Authorization": header})
+    assert (status, body["code"]) == (401, "unauthorized")
+    assert headers["WWW-Authenticate"].startswith("Bearer")
+    assert api.runner.asked == []
+
+
+async def test_a_run_is_begun(api: Server) -> None:
+    """202 with its id and place; the body says which sources and whether all of it."""
+    status, body, headers = await api.request("POST", "/admin/run-etl", headers=BEARER)
+    assert (status, body, headers["Location"]) == (202, {"run_id": 7}, "/runs/7")
+    await api.request("POST", "/admin/run-etl", headers=BEARER, json={"sources": ["coinpaprika"], "full": True})
+    assert api.runner.asked == [("admin", None, False), ("admin", ("coinpaprika",), True)]
+
+
+async def test_a_second_run_is_409(api: Server) -> None:
+    """With the id of the one that works."""
+    api.runner.error = RunOpenError(41)
+    status, body, _ = await api.request("POST", "/admin/run-etl", headers=BEARER)
+    assert (status, body["code"], body["run_id"]) == (409, "run_open", 41)
+
+
+async def test_waiting_for_a_run(api: Server) -> None:
+    """200 with the summary once it has ended, or 202 when waiting takes too long; the run goes on."""
+    waiting = asyncio.create_task(api.request("POST", "/admin/run-etl?wait=true", headers=BEARER))
+    await _until(lambda: api.runner.handle is not None)
+    assert api.runner.handle is not None
+    api.runner.handle.done.set_result(_summary())
+    status, body, _ = await waiting
+    assert (status, body["run_id"], body["status"]) == (200, 7, "succeeded")
+    assert body["sources"]["coingecko"]["rows_written"] == 9
+
+    status, body, _ = await api.request("POST", "/admin/run-etl?wait=true", headers=BEARER)
+    assert (status, body) == (202, {"run_id": 7})
+    assert not api.runner.handle.done.cancelled()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, "invalid_body"),
+        (b"\xff\xfe", 400, "invalid_body"),
+        (b"[]", 400, "invalid_parameter"),
+        (b'{"full": "yes"}', 400, "invalid_parameter"),
+        (b'{"sources": []}', 400, "invalid_parameter"),
+        (b'{"sources": ["binance"]}', 400, "invalid_parameter"),
+        (b'{"unknown": 1}', 400, "invalid_parameter"),
+        (b"x" * 70_000, 413, "body_too_large"),
+        (b"  ", 202, None),
+    ],
+)
+async def test_a_bad_body_is_refused(api: Server, body: bytes, status: int, code: str | None) -> None:
+    """Nothing is begun."""
+    got, answer, _ = await api.request("POST", "/admin/run-etl", headers=BEARER, data=body)
+    assert (got, answer.get("code")) == (status, code)
+    assert len(api.runner.asked) == (1 if status == 202 else 0)
+
+
+def _summary() -> RunSummary:
+    return RunSummary(
+        run_id=7, trigger="admin", status="succeeded", started_at=NOW - timedelta(seconds=3), finished_at=NOW,
+        sources=(SourceSummary(source="coingecko", outcome="succeeded", calls=2, rows_written=9, duration_seconds=3.0),),
+    )  # fmt: skip

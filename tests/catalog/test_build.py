@@ -1,0 +1,165 @@
+"""Building a catalog from rows: from nothing, and from what changed."""
+
+from array import array
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kasparro.catalog.build import Draft
+from kasparro.catalog.entries import EMPTY, Catalog
+from kasparro.catalog.sorting import sort_in_pieces
+from kasparro.records import Pieces
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+# A world: coin key -> (price, market cap, volume, the coin that it is merged into, {(source, source id)}, aliases)
+Coin = tuple[float | None, float | None, float | None, int | None, frozenset[tuple[str, str]], frozenset[str]]
+World = dict[int, Coin]
+
+
+def run(pieces: Pieces[Any]) -> Any:
+    """The result, all pieces at once."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as stop:
+            return stop.value
+
+
+def built(previous: Catalog, world: World, keys: list[int], version: int) -> Catalog:
+    """The catalog after the rows of some coins were read."""
+    draft = Draft(previous)
+    rows = SimpleNamespace(coins=[], listings=[], contracts=[], aliases=[])
+    for key in keys:
+        if key not in world:
+            continue
+        price, cap, volume, merged, listings, aliases = world[key]
+        ids = sorted(listings) if merged is None else []
+        rows.coins.append(
+            {
+                "coin_key": key, "coin_id": f"coin-{key}", "symbol": "SYM", "name": f"Coin {key}", "merged_into": merged,
+                "listing_id": hash(ids[0]) if ids else None, "published_at": NOW, "observed_at": NOW, "value": price if ids else None,
+                "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": [],
+                "market_cap": cap, "volume_24h": volume,
+            }
+        )  # fmt: skip
+        for source, source_id in ids:
+            listing = hash((source, source_id))
+            rows.listings.append(
+                {
+                    "coin_key": key, "judgement_id": listing, "verdict": "same", "rule": "r", "confidence": 1.0, "evidence": "{}",
+                    "decided_by": "rule", "note": None, "created_at": NOW, "listing_id": listing, "source": source, "source_id": source_id,
+                    "symbol": "SYM", "name": "n", "active": True, "price": price, "market_cap": cap, "volume_24h": volume,
+                    "observed_at": NOW, "fetched_at": NOW,
+                }
+            )  # fmt: skip
+            rows.contracts.append({"listing_id": listing, "platform": "eth", "address": source_id})
+        rows.aliases.extend({"coin_key": key, "alias": alias} for alias in sorted(aliases))
+    run(draft.add(keys, rows))
+    return run(draft.finish(version, NOW))
+
+
+def shown(catalog: Catalog) -> Any:
+    """Everything that a reader can see of a catalog."""
+    entries = {
+        key: (e.coin_id, e.sources, e.aliases, e.row, [(n.source, n.source_id, n.contracts) for n in e.listings])
+        for key, e in catalog.entries.items()
+    }
+    listings = {source: dict(ids) for source, ids in catalog.listings.items() if ids}
+    orders = [*map(list, (catalog.orders.rank, catalog.orders.volume, catalog.orders.id, catalog.orders.id_all))]
+    return entries, dict(catalog.keys), dict(catalog.aliases), dict(catalog.merged), listings, orders
+
+
+_amounts = st.none() | st.sampled_from([1.0, 2.0, 3.0])
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """Up to six coins that share a dozen listings and aliases out among them."""
+    keys = draw(st.lists(st.integers(1, 6), unique=True))
+    world: World = {}
+    for key in keys:
+        world[key] = (draw(_amounts), draw(_amounts), draw(_amounts), None, frozenset(), frozenset())
+    merged = {key: draw(st.none() | st.sampled_from([k for k in keys if k < key])) if any(k < key for k in keys) else None for key in keys}
+    owners: dict[int, set[tuple[str, str]]] = {key: set() for key in keys}
+    aliases: dict[int, set[str]] = {key: set() for key in keys}
+    if keys:
+        for n in range(8):
+            owner = draw(st.none() | st.sampled_from(keys))
+            if owner is not None and merged[owner] is None:
+                owners[owner].add(("ab"[n % 2], f"s{n}"))
+        for n in range(3):
+            owner = draw(st.none() | st.sampled_from(keys))
+            if owner is not None and merged[owner] is None:
+                aliases[owner].add(f"alias-{n}")
+    for key in keys:
+        price, cap, volume, _, _, _ = world[key]
+        world[key] = (price, cap, volume, merged[key], frozenset(owners[key]), frozenset(aliases[key]))
+    return world
+
+
+@given(worlds(), worlds(), st.randoms())
+def test_building_on_changes_equals_building_anew(before: World, after: World, order: Any) -> None:
+    """Whatever changed, in whichever order the coins are read: prices, merges and splits, listings and aliases that move."""
+    after = {**{key: coin for key, coin in before.items() if key not in after}, **after}
+    taken = {listing for key in after for listing in after[key][4]}
+    assert taken is not None
+    after = _each_once(after)
+    first = built(EMPTY, before, list(before), 1)
+    kept = shown(first)
+    changed = [key for key in after if before.get(key) != after[key]]
+    order.shuffle(changed)
+
+    second = built(first, after, changed, 2)
+
+    assert shown(second) == shown(built(EMPTY, after, list(after), 2))
+    assert shown(first) == kept
+
+
+def _each_once(world: World) -> World:
+    """A listing is one coin at a time, and an alias leads to one."""
+    listings: set[tuple[str, str]] = set()
+    aliases: set[str] = set()
+    result: World = {}
+    for key, (price, cap, volume, merged, ids, names) in world.items():
+        result[key] = (price, cap, volume, merged, ids - listings, names - aliases)
+        listings |= ids
+        aliases |= names
+    return result
+
+
+def test_what_did_not_change_is_shared() -> None:
+    """A change of one price copies no index and no entry of another coin."""
+    world: World = {key: (1.0, float(key), 1.0, None, frozenset({("a", f"s{key}")}), frozenset()) for key in range(1, 5)}
+    first = built(EMPTY, world, list(world), 1)
+    world[2] = (9.0, 2.0, 1.0, None, frozenset({("a", "s2")}), frozenset())
+
+    second = built(first, world, [2], 2)
+
+    assert second.keys is first.keys
+    assert second.listings["a"] is first.listings["a"]
+    assert second.entries[1] is first.entries[1]
+    assert second.orders.rank is first.orders.rank
+    assert second.entries[2].price is not None
+    assert second.entries[2].price.value == 9.0
+
+
+def test_rank_is_market_cap_then_volume_then_id() -> None:
+    """Without a market cap last; of equals the one with more volume, then by id."""
+    figures = {1: (None, 9.0), 2: (5.0, None), 3: (5.0, 1.0), 4: (7.0, None), 5: (None, None), 6: (None, None)}
+    world: World = {key: (1.0, cap, volume, None, frozenset({("a", f"s{key}")}), frozenset()) for key, (cap, volume) in figures.items()}
+
+    orders = built(EMPTY, world, list(world), 1).orders
+
+    assert orders.rank == array("i", [4, 3, 2, 1, 5, 6])
+    assert orders.volume == array("i", [1, 3, 4, 2, 5, 6])
+    assert orders.id == array("i", [1, 2, 3, 4, 5, 6])
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers())), st.integers(1, 9))
+def test_sorting_in_pieces_is_sorting(rows: list[tuple[int, int]], run_rows: int) -> None:
+    """The same as sorted, whatever the size of the runs."""
+    assert run(sort_in_pieces(rows, run_rows)) == sorted(rows)

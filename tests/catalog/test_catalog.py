@@ -1,0 +1,59 @@
+"""Reading and following the catalog over a real database."""
+
+import msgspec
+
+from kasparro.catalog.catalog import CatalogHolder
+from kasparro.catalog.entries import EMPTY
+from kasparro.catalog.remembered import ORDERS_MAX, RememberedOrders
+from kasparro.clock import FakeClock
+from kasparro.store.pool import Database
+from tests.api.factory import Market
+
+
+async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
+    """The same version is no work; a new one takes over the changed coins and shares the others."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
+    key = await market.coin("a", 1.0)
+    await market.coin("b", 2.0)
+    assert await holder.refresh()
+    first = holder.current
+    assert not await holder.refresh()
+    assert holder.current is first
+
+    await market.reprice(key, 3.0)
+
+    assert await holder.refresh()
+    assert holder.current.find("a") is not first.find("a")
+    assert holder.current.find("b") is first.find("b")
+    assert holder.current.version == 3
+
+
+async def test_a_version_that_runs_backwards_is_another_database(db: Database) -> None:
+    """Everything is read anew, and no order of before is remembered."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
+    await market.coin("a", 1.0)
+    await market.coin("b", 1.0)
+    await holder.refresh()
+    await market.execute("UPDATE catalog_version SET version = 1")
+    await market.execute("UPDATE coins SET version = 1")
+    await market.execute("DELETE FROM latest_prices")
+
+    assert await holder.refresh()
+
+    assert holder.current.version == 1
+    assert len(holder.current.entries) == 2
+    assert len(holder.current.orders.rank) == 0
+    assert holder.orders(2) is None
+
+
+def test_orders_are_remembered_for_fifteen_minutes_and_bounded() -> None:
+    """By version, from when they were replaced."""
+    remembered = RememberedOrders()
+    remembered.replace(msgspec.structs.replace(EMPTY, version=1), 0.0)
+    assert remembered.find(1, 900.0) is EMPTY.orders
+    assert remembered.find(2, 900.0) is None
+    assert remembered.find(1, 900.1) is None
+    for version in range(ORDERS_MAX + 1):
+        remembered.replace(msgspec.structs.replace(EMPTY, version=version), 1000.0)
+    assert remembered.find(0, 1000.0) is None
+    assert remembered.find(1, 1000.0) is not None
