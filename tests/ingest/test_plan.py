@@ -115,7 +115,7 @@ def test_the_last_page_lets_go_of_those_after_it() -> None:
 
 def test_an_index_of_parts_lets_go_of_those_that_it_leaves_out() -> None:
     """A platform that the source no longer lists is not asked for."""
-    stream = Stream(name="s.c", first_part="index", priority=1, interval=timedelta(days=1), identity=True)
+    stream = Stream(name="s.c", first_part="index", priority=1, interval=timedelta(days=1), identity=True, contracts="of_part")
     old = [Checkpoint(stream="s.c", part=p, ordinal=n, sweep=1, committed_at=NOW) for n, p in enumerate(["index", "a", "b"])]
     progress = Progress((stream,), old)
 

@@ -39,6 +39,11 @@ class Progress:
         """Whether every known part has been committed at least once."""
         return all(c.sweep > 0 for c in self._parts[stream].values())
 
+    def has_quotes(self) -> bool:
+        """Whether some part with quotes has ever been committed, or the source has no quotes at all."""
+        streams = [s.name for s in self.streams.values() if s.quotes]
+        return not streams or any(self.sweep(name) > 0 for name in streams)
+
     def is_complete(self, stream: str) -> bool:
         """Whether the newest sweep has every known part."""
         newest = self.sweep(stream)
@@ -102,6 +107,6 @@ def known_after(progress: Progress, part: Checkpoint, page: Page) -> tuple[list[
     ]
     if page.is_last:
         return known, [c.part for c in parts if c.ordinal > part.ordinal]
-    if part.ordinal == 0 and len(page.next_parts) > 1:  # an index of all parts: what it leaves out is gone
+    if part.ordinal == 0 and progress.streams[part.stream].contracts == "of_part":  # an index of all platforms: others are gone
         return known, [c.part for c in parts if c.ordinal > 0 and c.part not in page.next_parts]
     return known, []

@@ -247,9 +247,12 @@ class Run:
         return Settledness(listed=frozenset(listed), quoted=frozenset(quoted), provisional=provisional)
 
     def _may_publish(self) -> bool:
-        """No coin is minted before every source that is asked has told its lists, or ended: ids would depend on who was faster."""
+        """Whether every source that is asked has told its lists and its first prices, or ended.
+
+        Coins minted earlier would take their ids from whoever was faster, and the first view of the market would lack its top.
+        """
         listed = self.settledness().listed
-        return all(w.ended or w.source.name in listed for w in self.works)
+        return all(w.ended or (w.source.name in listed and w.progress.has_quotes()) for w in self.works)
 
     async def _publish_while_working(self) -> None:
         published: float | None = None

@@ -1,0 +1,95 @@
+"""The command line. Exit codes: 0 all well, 1 failed, 2 usage, 3 degraded, 4 another run works, 5 the data folder is held."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import uvloop
+
+import kasparro
+from kasparro import logs
+from kasparro.commands import doctor, migrate, run_etl, serve
+from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
+from kasparro.settings import Settings, environment_with_dotenv, load
+
+FAILED, USAGE, RUN_OPEN, FOLDER_HELD, INTERRUPTED = 1, 2, 4, 5, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(kasparro.__version__, prog_name="kasparro")
+def cli() -> None:
+    """The crypto market from CoinGecko and CoinPaprika: one coin once, every price with its provenance, as a JSON API."""
+
+
+@cli.command("serve")
+def serve_command() -> None:
+    """Migrate the database, serve the API and refresh on a schedule."""
+    settings = _settings()
+    _run(serve.serve(settings))
+
+
+@cli.command("run-etl")
+@click.option(
+    "--source", "sources", multiple=True, type=click.Choice(["coingecko", "coinpaprika"]), help="Ask only this source (repeatable)."
+)
+@click.option("--full", is_flag=True, help="Ask for every part of every stream, due or not.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run_etl_command(sources: tuple[str, ...], *, full: bool, as_json: bool) -> None:
+    """Carry out one run and print what it did."""
+    settings = _settings()
+    sys.exit(_run(run_etl.run_etl(settings, sources or None, full=full, as_json=as_json)))
+
+
+@cli.command("migrate")
+def migrate_command() -> None:
+    """Apply the migrations that the database lacks."""
+    settings = _settings()
+    _run(migrate.migrate(settings))
+
+
+@cli.command("doctor")
+def doctor_command() -> None:
+    """Check settings, database, migrations, budgets and whether each source can be reached."""
+    settings = _settings()
+    sys.exit(_run(doctor.doctor(settings)))
+
+
+def _settings() -> Settings:
+    try:
+        settings = load(environment_with_dotenv(Path.cwd()))
+    except SettingsError as error:
+        _end(error, USAGE)
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run a command to its end; its exit code. An error of ours is a sentence, not a traceback."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work) or 0
+    except RunOpenError as error:
+        _end(error, RUN_OPEN)
+    except DataFolderHeldError as error:
+        _end(error, FOLDER_HELD)
+    except KasparroError as error:
+        _end(error, FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _end(error: KasparroError, code: int) -> NoReturn:
+    click.echo(f"kasparro: {error}", err=True)
+    sys.exit(code)
+
+
+def main() -> None:
+    """The entry point of the `kasparro` command."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

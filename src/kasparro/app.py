@@ -1,0 +1,189 @@
+"""The composition root: settings -> logs -> database -> http -> sources -> ingest -> catalog -> schedule -> API. Closed in reverse."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from random import Random, SystemRandom
+
+import uvicorn
+
+from kasparro import logs
+from kasparro.api.app import create_api
+from kasparro.api.services import Services
+from kasparro.catalog.catalog import CatalogHolder
+from kasparro.clock import Clock, SystemClock
+from kasparro.errors import DatabaseError, SettingsError
+from kasparro.ingest.run import Ingest
+from kasparro.schedule import Runner, Schedule
+from kasparro.settings import Settings
+from kasparro.sources.base import Source
+from kasparro.sources.coingecko import CoinGecko
+from kasparro.sources.coinpaprika import CoinPaprika
+from kasparro.sources.http import HttpClient
+from kasparro.store.embedded import EmbeddedServer, open_embedded
+from kasparro.store.migrate import migrate
+from kasparro.store.pool import Database
+
+log = logs.get()
+
+_CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
+_SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
+
+
+class Core:
+    """What every command that works with data needs."""
+
+    def __init__(self, settings: Settings, clock: Clock, random: Random, database: Database, http: HttpClient) -> None:
+        self.settings, self.clock, self.random = settings, clock, random
+        self.database, self.http = database, http
+        self.sources = make_sources(settings)
+        self.ingest = Ingest(settings, clock, database, http, self.sources)
+
+
+def make_sources(settings: Settings) -> tuple[Source, ...]:
+    """Every source there is. A new one is a line here."""
+    return (
+        CoinGecko(settings.sources["coingecko"]),
+        CoinPaprika(settings.sources["coinpaprika"]),
+    )
+
+
+@asynccontextmanager
+async def database_url(settings: Settings, *, serve: bool, holder: str = "") -> AsyncIterator[tuple[str, EmbeddedServer | None]]:
+    """Where the database is: DATABASE_URL, or an embedded server that lives at least as long as this block."""
+    if settings.database_url is not None:
+        yield settings.database_url.reveal(), None
+        return
+    server = await open_embedded(settings.data_dir, serve=serve, holder=holder)
+    try:
+        yield server.url, server
+    finally:
+        await server.close()
+
+
+@asynccontextmanager
+async def core(settings: Settings, url: str, *, attempts: int = 1) -> AsyncIterator[Core]:
+    """The core over a migrated database. With more attempts, a database that is still starting is waited for, a second each."""
+    clock = SystemClock()
+    database = await _connected(settings, url, clock, attempts)
+    try:
+        await migrate(database.connection)
+        async with http_client(settings) as http:
+            yield Core(settings, clock, SystemRandom(), database, http)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def http_client(settings: Settings) -> AsyncIterator[HttpClient]:
+    """What speaks to the sources."""
+    http = HttpClient(settings, SystemClock(), SystemRandom())
+    try:
+        yield http
+    finally:
+        await http.close()
+
+
+async def _connected(settings: Settings, url: str, clock: Clock, attempts: int) -> Database:
+    for attempt in range(attempts, 0, -1):
+        try:
+            return await Database.open(url, settings)
+        except DatabaseError as error:
+            if attempt == 1:
+                raise
+            if attempt == attempts:
+                log.warning("database.waited_for", reason=str(error), seconds_at_most=attempts)
+            await clock.sleep(1)
+    raise AssertionError
+
+
+async def serve(settings: Settings) -> None:
+    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start."""
+    async with AsyncExitStack() as stack:
+        stop = stack.enter_context(_stop_signals())
+        listener = stack.enter_context(_listener(settings))
+        address = f"http://{settings.host}:{settings.port}"
+        url, embedded = await stack.enter_async_context(database_url(settings, serve=True, holder=address))
+        base = await stack.enter_async_context(core(settings, url, attempts=_CONNECT_ATTEMPTS))
+        catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
+        runner = Runner(base.ingest)
+        schedule = Schedule(base.ingest, runner, settings, base.clock)
+        services = Services(settings=settings, clock=base.clock, random=base.random, catalog=catalog, database=base.database, runner=runner)
+        async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
+            server = _Server(create_api(services))
+            served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+            schedule.start()
+            log.info(
+                "serve.started", url=address, docs=f"{address}/docs", data_dir=None if settings.database_url else str(settings.data_dir)
+            )
+            await asyncio.wait([served, asyncio.ensure_future(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+            log.info("serve.stopping")
+            await schedule.stop()
+            server.should_exit = True
+            await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
+        log.info("serve.stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: it would end the process before a run could be closed."""
+
+    def __init__(self, api: object) -> None:
+        super().__init__(
+            uvicorn.Config(
+                api,  # type: ignore[arg-type]  # an ASGI application
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=int(_SERVER_STOP_SECONDS),
+                backlog=2048,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `serve`."""
+        yield
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """An event that is set when the process is asked to end."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _listener(settings: Settings) -> Iterator[socket.socket]:
+    """The port, taken before anything else starts: a clash shows at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set KASPARRO_PORT (or KASPARRO_HOST) to another"
+            raise SettingsError(message, code="port_taken") from None
+        yield listener
+
+
+@asynccontextmanager
+async def _beside(*works: Callable[[], object]) -> AsyncIterator[None]:
+    """Coroutines that work for as long as this block, and then are cancelled."""
+    tasks = [asyncio.ensure_future(work()) for work in works]  # type: ignore[call-overload]  # each is a coroutine function
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

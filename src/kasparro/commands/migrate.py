@@ -1,0 +1,20 @@
+"""`kasparro migrate`."""
+
+from kasparro import app
+from kasparro.settings import Settings
+from kasparro.store import migrate as migrations
+from kasparro.store.pool import Database
+
+
+async def migrate(settings: Settings) -> None:
+    """Apply what is pending and print its names."""
+    async with app.database_url(settings, serve=False) as (url, _server):
+        database = await Database.open(url, settings)
+        try:
+            applied = await migrations.migrate(database.connection)
+        finally:
+            await database.close()
+    for name in applied:
+        print(f"applied {name}")
+    if not applied:
+        print("the database is up to date")
