@@ -11,7 +11,7 @@ import uvicorn
 
 from kasparro import logs
 from kasparro.api.app import create_api
-from kasparro.api.services import Services
+from kasparro.api.dependencies import Dependencies
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -110,9 +110,12 @@ async def serve(settings: Settings) -> None:
         catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
         runner = Runner(base.ingest)
         schedule = Schedule(base.ingest, runner, settings, base.clock)
-        services = Services(settings=settings, clock=base.clock, random=base.random, catalog=catalog, database=base.database, runner=runner)
+        given = Dependencies(
+            settings=settings, clock=base.clock, random=base.random, catalog=catalog, database=base.database, runner=runner
+        )
+        base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
-            server = _Server(create_api(services))
+            server = _Server(create_api(given))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
             log.info(

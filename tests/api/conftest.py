@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from kasparro.api.app import create_api
-from kasparro.api.services import Services
+from kasparro.api.dependencies import Dependencies
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.records import RunSummary, Trigger
@@ -52,7 +52,7 @@ class FakeRunner:
 class Server:
     """A running API with its parts and a client."""
 
-    def __init__(self, services: Services, runner: FakeRunner, clock: FakeClock, url: str, client: aiohttp.ClientSession) -> None:
+    def __init__(self, services: Dependencies, runner: FakeRunner, clock: FakeClock, url: str, client: aiohttp.ClientSession) -> None:
         self.services, self.runner, self.clock, self.url, self.client = services, runner, clock, url, client
 
     async def refresh(self) -> None:
@@ -71,7 +71,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(services: Services) -> AsyncIterator[str]:
+async def serving(services: Dependencies) -> AsyncIterator[str]:
     """The API on a free port of the loopback, in this event loop; its URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -103,7 +103,7 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
     """The API over a database, its clock standing at the market's time."""
     clock, runner = FakeClock(NOW), FakeRunner()
     holder = CatalogHolder(database, clock, list(settings.sources))
-    services = Services(
+    services = Dependencies(
         settings=settings, clock=clock, catalog=holder, database=database, runner=runner, random=random.Random(1), admin_wait_seconds=0.2
     )
     async with serving(services) as url, aiohttp.ClientSession() as client:

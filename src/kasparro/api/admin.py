@@ -3,20 +3,21 @@
 import asyncio
 import hmac
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from kasparro.api import parameters
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import ProblemError, invalid_parameters
-from kasparro.api.services import Services
 from kasparro.api.shapes import RunBegun, RunEnded, RunRequest, run_ended
 from kasparro.errors import RunOpenError
 
 _DECODER = msgspec.json.Decoder(RunRequest)
 
 
-def operations() -> Sequence[Operation]:
+def operations(sources: Sequence[str]) -> list[Operation]:
     """What the path answers."""
     return [
         Operation(
@@ -28,7 +29,7 @@ def operations() -> Sequence[Operation]:
             tag="admin",
             secured=True,
             parameters=[parameters.flag("wait", "Answer when the run has ended, or after 60 s.")],
-            body=RunRequest,
+            body_schema=_body_schema(sources),
             answers={
                 200: Answered("The run has ended (with wait=true).", RunEnded),
                 202: Answered("The run works.", RunBegun, headers=("Location",)),
@@ -42,7 +43,19 @@ def operations() -> Sequence[Operation]:
     ]
 
 
-def check_token(services: Services, authorization: str | None) -> None:
+def _body_schema(sources: Sequence[str]) -> dict[str, Any]:
+    """See RunRequest."""
+    named = {
+        "type": ["array", "null"],
+        "items": {"type": "string", "enum": list(sources)},
+        "minItems": 1,
+        "description": "All where none are named.",
+    }
+    full = {"type": "boolean", "default": False, "description": "Ask for every part of every stream, due or not."}
+    return {"type": "object", "properties": {"sources": named, "full": full}, "additionalProperties": False}
+
+
+def check_token(services: Dependencies, authorization: str | None) -> None:
     """Raises ProblemError unless the header carries the configured token; compared in constant time."""
     token = services.settings.admin_token
     if token is None:

@@ -7,19 +7,19 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 
 from kasparro.api import admin, coins, docs, health, mappings, root, routing, runs, stats
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.operations import Operation
-from kasparro.api.services import Services
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_api(services: Services, *, lifespan: list[Lifespan] | None = None) -> ASGIApp:
+def create_api(services: Dependencies, *, lifespan: list[Lifespan] | None = None) -> ASGIApp:
     """The application. Everything that it needs is in `services` and is open while it serves; it starts and closes nothing."""
     return Edge(create_litestar(services, lifespan=lifespan), services)
 
 
-def create_litestar(services: Services, *, lifespan: list[Lifespan] | None = None) -> Litestar:
+def create_litestar(services: Dependencies, *, lifespan: list[Lifespan] | None = None) -> Litestar:
     """Routing and what is refused by it; `create_api` wraps it in what all answers have in common."""
     return Litestar(
         route_handlers=routing.handlers(operations(services), services),
@@ -31,7 +31,7 @@ def create_litestar(services: Services, *, lifespan: list[Lifespan] | None = Non
     )
 
 
-def operations(services: Services) -> list[Operation]:
+def operations(services: Dependencies) -> list[Operation]:
     """Everything that the API answers."""
     sources = list(services.settings.sources)
     found = [
@@ -41,6 +41,6 @@ def operations(services: Services) -> list[Operation]:
         *health.operations(),
         *stats.operations(),
         *runs.operations(),
-        *admin.operations(),
+        *admin.operations(sources),
     ]
     return [*found, *docs.operations(found)]

@@ -9,8 +9,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from kasparro import logs
 from kasparro.api.compression import LEAST_BYTES, CompressedBodies, Encoding, StreamCompressor, negotiate
-from kasparro.api.problems import MEDIA_TYPE, ProblemError, invalid_request
-from kasparro.api.services import Services
+from kasparro.api.dependencies import Dependencies
+from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request
 
 log = logs.get()
 
@@ -39,7 +39,7 @@ _STRICT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancest
 class Edge:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, services: Services) -> None:
+    def __init__(self, app: ASGIApp, services: Dependencies) -> None:
         self._app = app
         self._services = services
         self._bodies = CompressedBodies()
@@ -87,7 +87,10 @@ def _refusal(scope: HTTPScope) -> ProblemError | None:
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
     query: bytes = scope["query_string"]
     if len(query) > QUERY_BYTES_MAX:
-        return ProblemError(414, "query_too_long", f"the query string has {len(query)} bytes; at most {QUERY_BYTES_MAX} are read")
+        longest = max(query.split(b"&"), key=len).partition(b"=")[0][:100].decode("ascii", "replace")
+        detail = f"makes the query string {len(query)} bytes long; at most {QUERY_BYTES_MAX} are read"
+        errors = [ParameterProblem(longest, detail)]
+        return ProblemError(400, "query_too_long", f"{longest} {detail}", errors=errors)
     if len(path) > PATH_BYTES_MAX:
         return ProblemError(414, "path_too_long", f"the path has {len(path)} bytes; at most {PATH_BYTES_MAX} are read")
     if b"%" in path or b"%" in query:
@@ -119,7 +122,7 @@ class _Exchange:
         "started_sending",
     )
 
-    def __init__(self, services: Services, bodies: CompressedBodies, scope: HTTPScope, send: Send) -> None:
+    def __init__(self, services: Dependencies, bodies: CompressedBodies, scope: HTTPScope, send: Send) -> None:
         self._services = services
         self._bodies = bodies
         self._send = send

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import ProblemError
-from kasparro.api.services import Services
 from kasparro.api.shapes import Alive, Health, LastRun, SourceHealth
 from kasparro.store.run_history import SourceStanding, Standing
 
@@ -63,7 +63,7 @@ async def show_health(call: Call) -> Answer:
     return Answer(body=encoded(health), status=503 if health.status == "down" else 200, headers=[("cache-control", "no-store")])
 
 
-def health_of(services: Services) -> Health:
+def health_of(services: Dependencies) -> Health:
     """The state of the service, from what the catalog's follower last saw."""
     holder = services.catalog
     now = services.clock.now()

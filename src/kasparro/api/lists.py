@@ -19,7 +19,7 @@ from kasparro.catalog.pieces import in_pieces
 from kasparro.records import Pieces
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
-_COINS_PER_PIECE = 10_000
+_COINS_PER_PIECE = 2_500
 
 LIMIT = parameters.integer("limit", "How many rows at most.", default=LIMIT_DEFAULT, least=1, most=LIMIT_MAX)
 CURSOR = parameters.text("cursor", "Where the last page ended: from its Link header.", most=1_000)

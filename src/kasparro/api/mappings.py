@@ -17,8 +17,8 @@ from kasparro.catalog.pieces import in_pieces
 from kasparro.catalog.rows import coin_row
 from kasparro.records import Pieces
 
-_COINS_PER_PART = 500
-_COINS_PER_PIECE = 5_000
+_COINS_PER_PART = 250
+_COINS_PER_PIECE = 2_000
 CANDIDATES_MAX = 50
 _COLUMNS = ("coin_id", "source", "source_id", "symbol", "name", "rule", "confidence")
 _CSV = "text/csv; charset=utf-8"

@@ -50,9 +50,9 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
 def _types(operations: Sequence[Operation]) -> list[Any]:
     found: dict[str, Any] = {_type_key(Problem): Problem}
     for operation in operations:
-        for kind in [operation.body, *(answered.body for answered in operation.answers.values())]:
-            if kind is not None:
-                found[_type_key(kind)] = kind
+        for answered in operation.answers.values():
+            if answered.body is not None:
+                found[_type_key(answered.body)] = answered.body
     return list(found.values())
 
 
@@ -63,7 +63,7 @@ def _type_key(kind: Any) -> str:  # noqa: ANN401  # any type expression, hashabl
 def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answers = dict(operation.answers)
     answers.setdefault(400, Answered(f"Problem `invalid_parameter`, `cursor_invalid` or another: {_BOUNDS}."))
-    answers.setdefault(414, Answered("The path or query is too long."))
+    answers.setdefault(414, Answered("The path is too long."))
     if operation.conditional:
         answers.setdefault(304, Answered("What If-None-Match names is still what there is."))
     described: dict[str, Any] = {
@@ -78,8 +78,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         parameters.append({"name": name, "in": "path", "required": True, "description": text, "schema": schema})
     if parameters:
         described["parameters"] = parameters
-    if operation.body is not None:
-        described["requestBody"] = {"required": False, "content": {JSON: {"schema": schemas[_type_key(operation.body)]}}}
+    if operation.body_schema is not None:
+        described["requestBody"] = {"required": False, "content": {JSON: {"schema": operation.body_schema}}}
     if operation.secured:
         described["security"] = [{"token": []}]
     return described

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.parameters import Parameter
-from kasparro.api.services import Services
 
 JSON = "application/json"
 
@@ -14,7 +14,7 @@ JSON = "application/json"
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request, its parameters checked."""
 
-    services: Services
+    services: Dependencies
     path: str
     query_string: bytes
     query: dict[str, Any]  # by parameter name
@@ -57,7 +57,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Sequence[Parameter] = ()
     path_parameters: dict[str, str] = {}  # name -> description
     path_schemas: dict[str, dict[str, Any]] = {}  # name -> JSON Schema; text where it is not given
-    body: Any = None  # the type of the JSON body that may be sent
+    body_schema: dict[str, Any] | None = None  # JSON Schema of the JSON body that may be sent
     conditional: bool = False  # answered from the catalog: with ETag and 304
     secured: bool = False  # needs the admin token
     documented: bool = True

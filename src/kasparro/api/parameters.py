@@ -10,7 +10,7 @@ import msgspec
 from kasparro.api.problems import invalid_parameters, invalid_request
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
-IDS_MAX = 1_000
+IDS_MAX = 500
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

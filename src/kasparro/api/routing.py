@@ -13,10 +13,10 @@ from litestar.types import Receive, Scope, Send
 
 from kasparro import logs
 from kasparro.api import conditional, parameters
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import BODY_KEY, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.api.operations import Answer, Call, Operation
 from kasparro.api.problems import MEDIA_TYPE, ProblemError, database_unavailable
-from kasparro.api.services import Services
 from kasparro.errors import DatabaseError
 
 log = logs.get()
@@ -25,7 +25,7 @@ BODY_BYTES_MAX = 65_536  # of a request
 _DATABASE_TROUBLE = (DatabaseError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
-def handlers(operations: Sequence[Operation], services: Services) -> list[ASGIRouteHandler | HTTPRouteHandler]:
+def handlers(operations: Sequence[Operation], services: Dependencies) -> list[ASGIRouteHandler | HTTPRouteHandler]:
     """The route handlers of operations."""
     made: list[ASGIRouteHandler | HTTPRouteHandler] = []
     paths = [operation.path for operation in operations]
@@ -38,7 +38,7 @@ def handlers(operations: Sequence[Operation], services: Services) -> list[ASGIRo
     return made
 
 
-async def respond(operation: Operation, services: Services, scope: Any, body: bytes = b"") -> Answer:  # noqa: ANN401  # an ASGI scope
+async def respond(operation: Operation, services: Dependencies, scope: Any, body: bytes = b"") -> Answer:  # noqa: ANN401  # an ASGI scope
     """Answer a request. Raises ProblemError."""
     path, query_string = scope["path"], scope["query_string"]
     tag = if_none_match = None
@@ -96,7 +96,7 @@ def _as_problem(error: Exception) -> ProblemError:
     return internal_error(error)
 
 
-def _asgi_handler(operation: Operation, services: Services) -> ASGIRouteHandler:
+def _asgi_handler(operation: Operation, services: Dependencies) -> ASGIRouteHandler:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # the signature is ASGI's
         method = scope["method"]  # type: ignore[typeddict-item]  # mounted for HTTP only
         if method == "OPTIONS":
@@ -128,7 +128,7 @@ async def _send(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _http_handler(operation: Operation, services: Services) -> HTTPRouteHandler:
+def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHandler:
     async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
         body = await request.body() if operation.method != "GET" else b""
         answer = await respond(operation, services, request.scope, body)

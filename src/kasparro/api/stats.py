@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from kasparro.api.dependencies import Dependencies
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.services import Services
 from kasparro.api.shapes import Shape
 from kasparro.settings import SourceSettings
 from kasparro.store import run_history
@@ -183,7 +183,7 @@ def _source(
     )
 
 
-def _totals(services: Services, sources: list[SourceStats]) -> Totals:
+def _totals(services: Dependencies, sources: list[SourceStats]) -> Totals:
     catalog, days = services.catalog.current, [source.last_day for source in sources]
     return Totals(
         coins=len(catalog.entries),

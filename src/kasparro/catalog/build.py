@@ -158,7 +158,8 @@ class Draft:
     def _sources(self, listings: list[ListingEntry], *, quoted: bool) -> tuple[str, ...]:
         """The sources that have a quote, where one has and a price stands; otherwise all that list the coin."""
         says_price = {n.source for n in listings if n.quote is not None} if quoted else ()
-        return self._shared(tuple(sorted(says_price or {n.source for n in listings})))
+        sources: tuple[str, ...] = self._shared(tuple(sorted(says_price or {n.source for n in listings})))
+        return sources
 
     def _judgement(self, row: Row, coin_id: str) -> JudgementEntry:
         source_id: str = row["source_id"]

@@ -78,11 +78,13 @@ async def commit_page(
         platform = None if stream.contracts == "of_source" else due.checkpoint.part
         contracts_written = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max)
     inserted, revised, listing_ids = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
-    if page.rates:
-        await quotes.write_rates(conn, fetch.source, page.rates, fetch.fetched_at)
+    is_new = fetch.digest != due.checkpoint.digest
+    rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
+    if rates:
+        await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at)
     for some_rejects in _chunks(page.rejects, rows_max):
         await raw_pages.write_rejects(conn, some_rejects, run_id=run_id, stream=stream.name, part=due.checkpoint.part, now=now)
-    if settings.raw_days and settings.raw_megabytes:
+    if is_new and settings.raw_days and settings.raw_megabytes:
         await raw_pages.write(
             conn,
             run_id=run_id,
@@ -110,7 +112,7 @@ async def commit_page(
         listings_written=listings_written,
         quotes_written=inserted,
         quotes_revised=revised,
-        other_written=contracts_written + len(page.rates),
+        other_written=contracts_written + len(rates),
     )
     return Committed(
         result=result, checkpoint=checkpoint, listing_ids=listing_ids, identity_changed=bool(listings_written or contracts_written)

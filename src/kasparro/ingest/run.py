@@ -48,6 +48,7 @@ class Ingest(Tools):
         super().__init__(settings, clock, database, http)
         self.sources = tuple(sources)
         self.owner = runs.this_process()
+        self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
     async def open(self, trigger: Trigger) -> int:
         """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
@@ -93,6 +94,8 @@ class Ingest(Tools):
             )
             await self._close(summary)
             _log_finished(summary, self.clock.monotonic() - started)
+            if self.on_finished is not None:
+                self.on_finished(summary)
         return summary
 
     async def _close(self, summary: RunSummary) -> None:

@@ -32,7 +32,7 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class Dependencies:
     """Everything that a request may need."""
 
     settings: Settings
