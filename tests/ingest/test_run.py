@@ -39,7 +39,8 @@ async def test_a_first_run_stores_everything_and_serves_the_newest_quote(ingest:
         newest = await conn.fetch("""
             SELECT p.value, (array_agg(q.price ORDER BY q.observed_at DESC, l.source))[1] AS newest
             FROM latest_prices p JOIN judgements j ON j.coin_key = p.coin_key AND j.verdict = 'same' AND j.superseded_at IS NULL
-            JOIN latest_quotes q ON q.listing_id = j.listing_id JOIN listings l ON l.listing_id = j.listing_id GROUP BY p.coin_key, p.value""")
+            JOIN latest_quotes q ON q.listing_id = j.listing_id JOIN listings l ON l.listing_id = j.listing_id
+            GROUP BY p.coin_key, p.value""")
         alone = await conn.fetchval("""SELECT count(*) FROM listings l WHERE NOT EXISTS
             (SELECT FROM judgements j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL)""")
     assert listings == {"coingecko": 660, "coinpaprika": 400}
