@@ -73,7 +73,7 @@ torture: $(DEVELOPMENT) ## the long failure tests
 .PHONY: bench
 bench: $(DEVELOPMENT) ## the benchmarks
 	@mkdir -p '$(TEST_HOME)'
-	@$(TEST_ENVIRONMENT) PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
+	@$(TEST_ENVIRONMENT) PYTHONPATH=. $(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: up
 up: ## the service and PostgreSQL 18 in containers

@@ -7,6 +7,7 @@ and a few others lend their names, so that a reader sees at once what should com
 import random
 from collections.abc import Iterator
 from functools import cache
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -84,9 +85,10 @@ def made_market(gecko: int = 600, coins: int = 400, tickers: int = 250, seed: in
         market.gecko_list.append(_gecko_listed(unpriced))
         market.kinds[unpriced.slug] = unpriced.kind
     told = {row["id"] for row in market.gecko_list}
+    of_both = {coin.slug for coin in shared}
     for rank, coin in enumerate(sorted(shared + paprika_only, key=lambda c: -c.market_cap), start=1):
         ident = _tell_paprika(market, rng, coin, rank, is_ticker=rank <= tickers)
-        if coin in shared and coin.slug in told:
+        if coin.slug in of_both and coin.slug in told:
             market.same.append((coin.slug, ident))
     for coin in twice:
         old = _tell_paprika(market, rng, msgspec.structs.replace(coin, kind="twice"), 0, is_ticker=False, suffix="-old")
@@ -98,7 +100,7 @@ def made_market(gecko: int = 600, coins: int = 400, tickers: int = 250, seed: in
 
 def _names() -> Iterator[str]:
     """Invented names, each once."""
-    for number in range(10_000):
+    for number in count():
         first, second = _FIRST[number % len(_FIRST)], _SECOND[(number // len(_FIRST) + number % len(_FIRST)) % len(_SECOND)]
         third = number // (len(_FIRST) * len(_SECOND))
         yield f"{first} {second}" + (f" {third + 1}" if third else "")

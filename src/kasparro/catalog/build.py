@@ -245,10 +245,12 @@ def _orders(entries: dict[int, Entry], previous: Orders, *, coins_changed: bool)
             if number % _KEYS_PER_PIECE == 0:
                 yield
         ids = yield from sort_in_pieces(ids)
-        by_id_all = array("i", [key for _, key in ids])
-        yield
-        by_id = array("i", [key for key in by_id_all if entries[key].price is not None])
-        yield
+        by_id, by_id_all = array("i"), array("i")
+        for start in range(0, len(ids), _KEYS_PER_PIECE):
+            keys = [key for _, key in ids[start : start + _KEYS_PER_PIECE]]
+            by_id_all.extend(keys)
+            by_id.extend([key for key in keys if entries[key].price is not None])
+            yield
     rank = yield from _by_amount(entries, by_id, lambda price: (_descending(price.market_cap), _descending(price.volume_24h)))
     yield
     volume = yield from _by_amount(entries, by_id, lambda price: (_descending(price.volume_24h), _descending(price.market_cap)))

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from kasparro.records import Pieces
 
 _RUN_ROWS = 1_000
+_SAMPLES_PER_RUN = 16
 
 T = TypeVar("T", bound=tuple[Any, ...])
 
@@ -21,8 +22,9 @@ def sort_in_pieces(rows: list[T], run_rows: int = _RUN_ROWS) -> Pieces[list[T]]:
         yield
     if len(rows) <= run_rows:
         return runs[0] if runs else []
-    step = max(1, run_rows // len(runs))
-    cuts = sorted(row for run in runs for row in run[step // 2 :: step])[len(runs) // 2 :: len(runs)]
+    step = max(1, run_rows // _SAMPLES_PER_RUN)
+    cuts = sorted(row for run in runs for row in run[step // 2 :: step])[_SAMPLES_PER_RUN // 2 :: _SAMPLES_PER_RUN]
+    yield
     result: list[T] = []
     places = [0] * len(runs)
     for cut in [*cuts, None]:
