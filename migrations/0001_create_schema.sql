@@ -165,6 +165,8 @@ CREATE TABLE coins (
     symbol text NOT NULL,
     name text NOT NULL,
     merged_into integer REFERENCES coins,
+    wraps integer REFERENCES coins,      -- the coin that it stands for: Bitcoin for Wrapped Bitcoin
+    founder integer REFERENCES listings, -- the listing whose id the coin bears
     created_at timestamptz NOT NULL,
     version bigint NOT NULL,
     CONSTRAINT coins_id_once UNIQUE (coin_id),

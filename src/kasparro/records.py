@@ -21,8 +21,12 @@ T = TypeVar("T")
 Pieces: TypeAlias = Generator[None, None, T]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every record. Each says `frozen=True, kw_only=True` again: type checkers do not inherit the one, msgspec not the other."""
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Base of every record. Each says `frozen=True, kw_only=True` again: type checkers do not inherit the one, msgspec not the other.
+
+    None holds a cycle: the garbage collector, which would have to walk over hundreds of thousands of them and hold the event
+    loop meanwhile, leaves them out.
+    """
 
 
 class Listing(Record, frozen=True, kw_only=True):
@@ -141,6 +145,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
     volume_24h: float | None = None
     ath_price: float | None = None
     ath_at: datetime | None = None
+    first_seen_at: datetime | None = None  # when we first saw the listing; None: not known, taken as the oldest
 
 
 class Judgement(Record, frozen=True, kw_only=True):
@@ -163,6 +168,9 @@ class Coin(Record, frozen=True, kw_only=True):
     symbol: str
     name: str
     merged_into: str | None = None
+    coin_key: int | None = None  # grows with age: the smaller, the older. None: not stored yet
+    wraps: str | None = None  # the coin that it stands for: Bitcoin for Wrapped Bitcoin
+    founder: int | None = None  # the listing whose id the coin bears: where it goes, the coin goes
 
 
 class Resolution(Record, frozen=True, kw_only=True):
@@ -171,6 +179,7 @@ class Resolution(Record, frozen=True, kw_only=True):
     coins: list[Coin]  # new, renamed or merged
     judgements: list[Judgement]  # new live judgements
     superseded: list[int]  # ids of judgements that no longer stand
+    waiting: list[int] = msgspec.field(default_factory=list)  # listings that get a coin when their sources have said more
 
 
 class CoinQuote(Record, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from tests.api.conftest import TOKEN, Server
 
 @pytest.mark.slow
 async def test_schemathesis_finds_nothing(filled: Server, tmp_path: Path) -> None:
-    """No 500, no undocumented status, no answer that breaks its schema, no bad input taken, in all phases."""
+    """No 500, no undocumented status, no answer that breaks its schema and no bad input taken, in all phases."""
     # One check is left out: that all input which the schema allows is taken. A cursor is text that only the service can
     # make, and /resolve wants one of three ways to ask; neither can be said in a schema.
     process = await asyncio.create_subprocess_exec(

@@ -1,15 +1,20 @@
 """Health, runs, stats, metrics, documentation and /admin."""
 
 import asyncio
+import os
+import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from kasparro.catalog import catalog
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.errors import RunOpenError
 from kasparro.records import RunSummary, SourceSummary
+from kasparro.store.pool import Database
 from tests.api.conftest import TOKEN, Server
 from tests.api.factory import NOW, Market
 
@@ -86,6 +91,38 @@ async def test_health_is_down_and_fast_without_a_database(api: Server, market: M
     assert (await api.get("/health"))[0] == 200
     follower.cancel()
     await asyncio.gather(follower, return_exceptions=True)
+
+
+@pytest.mark.slow
+async def test_health_is_down_while_the_database_hangs(api: Server, market: Market, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has stopped without a word: 503 at once for each request, and all is well when it goes on."""
+    monkeypatch.setattr(catalog, "PULSE_TIMEOUT_SECONDS", 0.3)
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH)
+    follower = asyncio.create_task(api.services.catalog.follow(0.05))
+    await _until(lambda: api.services.catalog.standing is not None and api.services.catalog.current.version == 1)
+    async with db.connection() as conn:
+        backends = [row["pid"] for row in await conn.fetch("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")]
+    stopped = [_parent(backends[0]), *backends]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await _until(lambda: api.services.catalog.database_error is not None)
+        started = time.perf_counter()
+        assert [(await api.get("/health"))[0] for _ in range(20)] == [503] * 20
+        assert (await api.get("/data"))[1][0]["id"] == "bitcoin"
+        assert time.perf_counter() - started < 2
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    await _until(lambda: api.services.catalog.database_error is None)
+    assert (await api.get("/health"))[1]["status"] == "ok"
+    follower.cancel()
+    await asyncio.gather(follower, return_exceptions=True)
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def _until(condition: object) -> None:

@@ -1,7 +1,9 @@
 """The current catalog of this process: read from the database, followed once a second, swapped in one assignment."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import aclosing
+from typing import Any
 
 import asyncpg
 
@@ -13,7 +15,7 @@ from kasparro.catalog.remembered import RememberedOrders
 from kasparro.clock import Clock
 from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
-from kasparro.store.catalog_rows import Pulse
+from kasparro.store.catalog_rows import CoinRows, Pulse
 from kasparro.store.pool import Database
 from kasparro.store.run_history import Standing
 
@@ -58,35 +60,49 @@ class CatalogHolder:
 
     async def follow(self, interval: float = FOLLOW_SECONDS) -> None:
         """Refresh for ever. Survives outages of the database, which are logged when they begin and when they end."""
-        work: asyncio.Task[None] | None = None
+        tasks: dict[str, asyncio.Task[Any]] = {}
         try:
             while True:
-                # Polling goes on while a large refresh is at work: whether the database answers must not wait for it.
-                try:
-                    pulse = await self._read_pulse()
-                    self._answered()
-                    if work is None or work.done():
-                        work = asyncio.create_task(self._take_over(pulse))
-                except _TROUBLE as error:
-                    self._failed(error)
+                # A poll is not cancelled but left to end when it may: with a server that hangs, undoing it would hang, too.
+                if "poll" not in tasks:
+                    tasks["poll"] = asyncio.create_task(self._read_pulse())
+                poll = tasks["poll"]
+                await asyncio.wait([poll], timeout=PULSE_TIMEOUT_SECONDS)
+                if poll.done():
+                    del tasks["poll"]
+                    self._polled(poll, tasks)
+                else:
+                    self._failed(TimeoutError())
                 await self._clock.sleep(interval)
         finally:
-            if work is not None:
-                work.cancel()
-                await asyncio.gather(work, return_exceptions=True)
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
-    async def _take_over(self, pulse: Pulse) -> None:
+    def _polled(self, poll: asyncio.Task[Pulse], tasks: dict[str, asyncio.Task[Any]]) -> None:
+        """Take over what a poll has found, beside the polling: whether the database answers must not wait for a large refresh."""
+        error = poll.exception()
+        if error is None:
+            self._answered()
+            for name, take_over in (("runs", self._follow_runs), ("catalog", self._follow_catalog)):
+                if name not in tasks or tasks[name].done():
+                    tasks[name] = asyncio.create_task(self._guarded(name, take_over(poll.result())))
+        elif isinstance(error, _TROUBLE):
+            self._failed(error)
+        else:
+            log.error("catalog.poll_failed", exc_info=error)
+
+    async def _guarded(self, name: str, work: Coroutine[Any, Any, object]) -> None:
         try:
-            await self._follow_catalog(pulse)
-            await self._follow_runs(pulse)
+            await work
         except _TROUBLE as error:
             self._failed(error)
         except Exception:
             # What it did not take over stays as it was, and the next poll tries again; without this nobody would hear of it.
-            log.exception("catalog.refresh_failed", version=pulse.version)
+            log.exception("catalog.refresh_failed", what=name)
 
     async def _read_pulse(self) -> Pulse:
-        async with asyncio.timeout(PULSE_TIMEOUT_SECONDS), self._database.read(timeout_seconds=PULSE_TIMEOUT_SECONDS) as conn:
+        async with self._database.read(timeout_seconds=PULSE_TIMEOUT_SECONDS) as conn:
             self.pulse = await catalog_rows.read_pulse(conn)
         return self.pulse
 
@@ -113,9 +129,9 @@ class CatalogHolder:
         async with self._database.read(snapshot=True) as conn:
             version, published_at = await catalog_rows.read_published(conn)
             keys = await catalog_rows.read_coin_keys(conn, base.version or None)
-            for start in range(0, len(keys), COINS_PER_READ):
-                some = keys[start : start + COINS_PER_READ]
-                await in_pieces(draft.add(some, await catalog_rows.read_coins(conn, some)))
+            async with aclosing(_batches(conn, keys)) as batches:
+                async for some, rows in batches:
+                    await in_pieces(draft.add(some, rows))
         return await in_pieces(draft.finish(version, published_at)), len(keys)
 
     async def _follow_runs(self, pulse: Pulse) -> None:
@@ -136,6 +152,22 @@ class CatalogHolder:
         if self.database_error is None:
             log.warning("catalog.database_lost", error=reason)
         self.database_error = reason
+
+
+async def _batches(conn: asyncpg.Connection, keys: list[int]) -> AsyncGenerator[tuple[list[int], CoinRows]]:
+    """The rows of the coins, some thousand at once. The next ones are on their way while the last are worked on."""
+    batches = [keys[start : start + COINS_PER_READ] for start in range(0, len(keys), COINS_PER_READ)]
+    coming = [asyncio.ensure_future(catalog_rows.read_coins(conn, some)) for some in batches[:1]]
+    try:
+        for number, some in enumerate(batches):
+            rows = await coming.pop()
+            coming += [asyncio.ensure_future(catalog_rows.read_coins(conn, following)) for following in batches[number + 1 : number + 2]]
+            yield some, rows
+    finally:
+        # The connection goes back to its pool: nothing may be at work on it.
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
 
 
 # What a database that is gone, starting, overloaded or restarting makes the driver raise.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -67,7 +68,12 @@ def _table(summary: RunSummary) -> Table:
     seconds = (summary.finished_at - summary.started_at).total_seconds() if summary.finished_at else 0.0
     written = sum(s.rows_written + s.rows_revised for s in summary.sources)
     said = "" if written else "; nothing new: no quote and no listing was written"
-    table = Table(title=f"Run {summary.run_id}: {summary.status} in {seconds:.1f} s{said}", title_justify="left")
+    table = Table(
+        title=f"Run {summary.run_id}: {summary.status} in {seconds:.1f} s{said}",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("source")
     table.add_column("outcome")
     for name in ("calls", "parts", "received", "written", "revised", "rejected", "seconds"):

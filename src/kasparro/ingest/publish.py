@@ -10,7 +10,7 @@ from kasparro.clock import Clock
 from kasparro.ingest.pieces import in_pieces
 from kasparro.pricing.choose import choose
 from kasparro.records import Coin, CoinQuote, EvidenceRow, Judgement, Price, Resolution
-from kasparro.resolver.resolve import resolve
+from kasparro.resolver.resolve import resolve_all
 from kasparro.settings import Settings
 from kasparro.store import coins, listings, prices, quotes, runs
 from kasparro.store.pool import Database
@@ -104,7 +104,7 @@ class Publisher:
                 judged += some_judgements
             async for some_coins in coins.coins(conn):
                 minted.update((c.coin_id, c) for c in some_coins)
-        found = await in_pieces(resolve(rows, judged, minted, provisional=settled.provisional), self._clock)
+        found = await in_pieces(resolve_all(rows, judged, minted, provisional=settled.provisional), self._clock)
         return found if found.coins or found.judgements or found.superseded else None
 
     async def _write_resolution(self, conn: asyncpg.Connection, resolution: Resolution, version: int) -> set[int]:
@@ -112,7 +112,9 @@ class Publisher:
         now, size = self._clock.now(), self._settings.statement_rows_max
         touched: set[int] = set()
         for some_coins in _chunks(resolution.coins, size):
-            await coins.write_coins(conn, some_coins, now, version)
+            await coins.mint(conn, some_coins, now, version)
+        for some_coins in _chunks(resolution.coins, size):
+            await coins.update(conn, some_coins, version)
         for some_ids in _chunks(resolution.superseded, size):
             touched |= await coins.supersede(conn, some_ids, now, version)
         for some in _chunks(resolution.judgements, size):

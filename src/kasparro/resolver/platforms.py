@@ -1,25 +1,100 @@
-"""Which platform of one source is which platform of the other, and how addresses compare there. Pure."""
+"""Which chain a source means, and how an address is spelled. The mapping has a test of its own.
+
+CoinGecko's platform names serve as the chains' names. A platform that is not in the table stays a chain of its source's
+own: addresses on it are never in conflict with another source's, and an equal address still counts a little.
+"""
 
 import re
 
-# CoinPaprika's platform ids by CoinGecko's. Both lists name the chain; nothing here speaks of a coin.
-_PAPRIKA_OF_GECKO: dict[str, str] = {
-    "ethereum": "eth-ethereum",
-    "binance-smart-chain": "bnb-binance-coin",
-    "polygon-pos": "matic-polygon",
-    "solana": "sol-solana",
-    "tron": "trx-tron",
-    "avalanche": "avax-avalanche",
-    "fantom": "ftm-fantom",
-    "arbitrum-one": "arb-arbitrum",
-    "optimistic-ethereum": "op-optimism",
-    "base": "base-base",
+_EVM = re.compile(r"0[xX][0-9a-fA-F]{40}")
+
+# What a source fills in where there is no contract: the zero address, the "native token" address, and burn addresses.
+_PLACEHOLDER = re.compile(r"0x(?:0{36,40}[0-9a-f]{0,2}|e{40}|0{36}dead)|")
+
+# CoinPaprika names a platform by the id of its coin, and ids get renamed: both spellings stand here where that happened.
+_COINPAPRIKA = {
+    "ada-cardano": "cardano",
+    "algo-algorand": "algorand",
+    "apt-aptos": "aptos",
+    "arb-arbitrum": "arbitrum-one",
+    "atom-cosmos": "cosmos",
+    "avax-avalanche": "avalanche",
+    "base-base": "base",
+    "bera-berachain": "berachain",
+    "blast-blast": "blast",
+    "bnb-binance-coin": "binance-smart-chain",
+    "bnb-bnb": "binance-smart-chain",
+    "celo-celo": "celo",
+    "cro-cronos": "cronos",
+    "cro-cryptocom-chain": "cronos",
+    "egld-elrond": "elrond",
+    "egld-multiversx": "elrond",
+    "eos-eos": "eos",
+    "etc-ethereum-classic": "ethereum-classic",
+    "eth-ethereum": "ethereum",
+    "ftm-fantom": "fantom",
+    "glmr-moonbeam": "moonbeam",
+    "hbar-hedera-hashgraph": "hedera-hashgraph",
+    "ht-huobi-token": "huobi-token",
+    "hype-hyperliquid": "hyperliquid",
+    "icp-internet-computer": "internet-computer",
+    "icx-icon": "icon",
+    "iotx-iotex": "iotex",
+    "kava-kava": "kava",
+    "kcs-kucoin-token": "kucoin-community-chain",
+    "klay-klaytn": "klay-token",
+    "linea-linea": "linea",
+    "matic-matic-network": "polygon-pos",
+    "matic-polygon": "polygon-pos",
+    "metis-metis-token": "metis-andromeda",
+    "mnt-mantle": "mantle",
+    "movr-moonriver": "moonriver",
+    "near-near-protocol": "near-protocol",
+    "neo-neo": "neo",
+    "okt-okexchain": "okex-chain",
+    "one-harmony": "harmony-shard-0",
+    "op-optimism": "optimistic-ethereum",
+    "osmo-osmosis": "osmosis",
+    "pls-pulsechain": "pulsechain",
+    "pol-polygon-ecosystem-token": "polygon-pos",
+    "ron-ronin-token": "ronin",
+    "s-sonic": "sonic",
+    "scr-scroll": "scroll",
+    "sei-sei": "sei-v2",
+    "sol-solana": "solana",
+    "stx-stacks": "stacks",
+    "strk-starknet": "starknet",
+    "sui-sui": "sui",
+    "theta-theta-token": "theta",
+    "ton-the-open-network": "the-open-network",
+    "ton-toncoin": "the-open-network",
+    "trx-tron": "tron",
+    "vet-vechain": "vechain",
+    "waves-waves": "waves",
+    "xdai-xdai": "xdai",
+    "xlm-stellar": "stellar",
+    "xrp-xrp": "xrp",
+    "xtz-tezos": "tezos",
+    "zil-zilliqa": "zilliqa",
+    "zk-zksync": "zksync",
 }
-_GECKO_OF_PAPRIKA = {paprika: gecko for gecko, paprika in _PAPRIKA_OF_GECKO.items()}
-_EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_OF_SOURCE = {"coinpaprika": _COINPAPRIKA}
 
 
-def contract_key(source: str, platform: str, address: str) -> tuple[str, str]:
-    """A contract in a form that is equal for both sources. EVM addresses have no case; others do."""
-    chain = _GECKO_OF_PAPRIKA.get(platform, platform) if source == "coinpaprika" else platform
-    return chain, address.lower() if _EVM_ADDRESS.fullmatch(address) else address
+def chain(source: str, platform: str) -> str:
+    """The chain that a source means, by CoinGecko's name; "source:platform" where it is not known."""
+    if source == "coingecko":
+        return platform.lower()
+    return _OF_SOURCE.get(source, {}).get(platform) or f"{source}:{platform}"
+
+
+def is_mapped(chain_name: str) -> bool:
+    """Whether a chain's name is one that several sources share."""
+    return ":" not in chain_name
+
+
+def address(text: str) -> str | None:
+    """An address as it is compared: Ethereum's kind without regard to case, any other exactly; None for no real address."""
+    text = text.strip()
+    spelled = text.lower() if _EVM.fullmatch(text) else text
+    return None if _PLACEHOLDER.fullmatch(spelled.lower()) else spelled

@@ -1,155 +1,167 @@
-"""Which listings are the same coin. Pure: the answer is the difference to what is stored.
+"""The whole way from evidence to judgements. Pure: it answers with the difference to what is stored and changes nothing."""
 
-First form, the safe rules only: an equal contract on the same chain, or an equal symbol and name with no second candidate
-on either side and prices that do not contradict. What is not safe stays apart.
-"""
-
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import chain
 from typing import Any
 
-from kasparro.records import Coin, EvidenceRow, Judgement, Pieces, Record, Resolution
-from kasparro.resolver.normalise import normal_name, normal_symbol
-from kasparro.resolver.platforms import contract_key
+from kasparro.records import Coin, EvidenceRow, Judgement, Pieces, Resolution, Verdict
+from kasparro.resolver.assign import Clusters, cluster
+from kasparro.resolver.book import Book, Standing
+from kasparro.resolver.gather import Gathered, gather
+from kasparro.resolver.index import Index
+from kasparro.resolver.naming import Named, name_clusters
+from kasparro.resolver.pairs import Pair, explain
+from kasparro.resolver.rules import STICKY, UNSURE, confidence
+from kasparro.resolver.waiting import split_waiting
+from kasparro.resolver.wrapping import link_wrapped
 
-_PRICES_APART = 0.05  # of the lower one: beyond it, an equal symbol and name are not believed
-_PIECE = 200
-_ID_ORDER = ("coingecko", "coinpaprika")  # whose id a coin takes when it is made
+SLICE = 300  # listings between two chances for others: about 2 ms
+
+# A judgement that stays is written anew only when its confidence has moved this far, so that histories hold changes, not noise.
+CONFIDENCE_STEP = 0.15
+_NONE: dict[str, Any] = {}  # the evidence of a listing that is alone
+UNSURE_MAX = 3  # coins that a listing may be unsure about
 
 
-class _Match(Record, frozen=True, kw_only=True):
-    """Two listings, one of each source, that are one coin."""
-
-    other: int  # listing_id
-    rule: str
-    confidence: float
-    evidence: dict[str, Any]
-
-
-def resolve(
-    rows: Sequence[EvidenceRow], judgements: Sequence[Judgement], coins: Mapping[str, Coin], *, provisional: bool
+def resolve_all(
+    rows: Iterable[EvidenceRow],
+    judgements: Sequence[Judgement],
+    coins: Mapping[str, Coin],
+    *,
+    provisional: bool,
+    changed: frozenset[int] | None = None,
 ) -> Pieces[Resolution]:
-    """Judge every listing; `judgements` are those that stand, `coins` in the order in which they were made.
+    """As `resolve`, from rows and judgements that are read for this one call."""
+    index, book = Index(), Book(coins)
+    yield from index.apply(rows)
+    yield from book.load(judgements)
+    return (yield from resolve(index, book, provisional=provisional, changed=changed))
 
-    While `provisional`, a listing whose evidence, or whose candidate's evidence, isn't in yet gets no coin.
+
+def resolve(index: Index, book: Book, *, provisional: bool, changed: frozenset[int] | None) -> Pieces[Resolution]:
+    """Judge every listing (`changed` is None), or those that changed and whatever hangs together with them.
+
+    With `provisional`, what rules said before counts for nothing, and listings wait whose source has more to say. Afterwards
+    a rule's judgement changes only when the evidence has moved by `STICKY` the other way. Persons' judgements always stand.
+    Every listing in scope that does not wait has one live `same` judgement once the result is stored.
     """
-    by_id = {row.listing_id: row for row in rows}
-    matches, waiting = yield from _matches(by_id)
-    state = _State(judgements, coins)
-    for n, row in enumerate(sorted(rows, key=lambda r: (_place(r.source), r.source_id))):
-        if n % _PIECE == 0:
+    floor = UNSURE if provisional else UNSURE - STICKY
+    gathered = yield from gather(index, book, changed, floor)
+    split = yield from split_waiting(index, book, gathered, provisional=provisional)
+    clusters = yield from cluster(index, book, split.gathered, sticky=not provisional)
+    waiting = yield from split.still_waiting(clusters)
+    groups = yield from _groups(split.gathered, clusters, waiting)
+    named = yield from name_clusters(index, book, groups)
+    best = yield from _best(split.gathered, clusters)
+    same, superseded = yield from _same(index, book, named, best)
+    unsure, settled = yield from _unsure(index, book, split.gathered, clusters, named)
+    yield from link_wrapped(index, book, named)
+    return Resolution(coins=list(named.coins.values()), judgements=same + unsure, superseded=superseded + settled, waiting=sorted(waiting))
+
+
+def _groups(gathered: Gathered, clusters: Clusters, waiting: frozenset[int]) -> Pieces[list[Sequence[int]]]:
+    """The clusters of the scope, each once, without listings that wait."""
+    groups, seen = [], set()
+    for n, i in enumerate(gathered.scope):
+        if n % (8 * SLICE) == 8 * SLICE - 1:
             yield
-        match = matches.get(row.listing_id)
-        group = [row, by_id[match.other]] if match else [row]
-        if row.listing_id in state.done or (provisional and (row.listing_id in waiting or not all(r.settled for r in group))):
+        group = clusters.of(i)
+        if i in waiting or (len(group) > 1 and id(group) in seen):
             continue
-        state.judge(group, match)
-    return Resolution(coins=state.changed, judgements=state.judgements, superseded=state.superseded)
+        if len(group) > 1:
+            seen.add(id(group))
+        groups.append(group)
+    return groups
 
 
-class _State:
-    """What stands, and what is to change of it."""
-
-    def __init__(self, judgements: Sequence[Judgement], coins: Mapping[str, Coin]) -> None:
-        self.standing = {j.listing_id: j for j in judgements if j.verdict == "same"}
-        self.coins = dict(coins)
-        self.age = {coin_id: n for n, coin_id in enumerate(coins)}
-        self.done: set[int] = set()
-        self.kept: set[str] = set()  # coins that have found their listings
-        self.changed: list[Coin] = []
-        self.judgements: list[Judgement] = []
-        self.superseded: list[int] = []
-
-    def judge(self, group: list[EvidenceRow], match: _Match | None) -> None:
-        """Bring one coin's listings to one coin: the oldest that one of them already is, or a new one."""
-        lead = group[0]
-        held = sorted(
-            {self.standing[r.listing_id].coin_id for r in group if r.listing_id in self.standing} - self.kept, key=self.age.__getitem__
-        )
-        coin_id = held[0] if held else self._new_id(lead)
-        self.kept.add(coin_id)
-        self._show(Coin(coin_id=coin_id, symbol=lead.symbol, name=lead.name))
-        for other in held[1:]:
-            self.kept.add(other)
-            self._show(Coin(coin_id=other, symbol=lead.symbol, name=lead.name, merged_into=coin_id))
-        for row in group:
-            self.done.add(row.listing_id)
-            old = self.standing.get(row.listing_id)
-            if old is not None and old.coin_id == coin_id:
-                continue
-            if old is not None and old.judgement_id is not None:
-                self.superseded.append(old.judgement_id)
-            why = match or _Match(other=0, rule="own", confidence=1.0, evidence={})
-            self.judgements.append(
-                Judgement(
-                    listing_id=row.listing_id,
-                    coin_id=coin_id,
-                    verdict="same",
-                    rule=why.rule,
-                    confidence=why.confidence,
-                    evidence=why.evidence,
-                )
-            )
-
-    def _show(self, coin: Coin) -> None:
-        if self.coins.get(coin.coin_id) != coin:
-            self.coins[coin.coin_id] = coin
-            self.age.setdefault(coin.coin_id, len(self.age))
-            self.changed.append(coin)
-
-    def _new_id(self, row: EvidenceRow) -> str:
-        coin_id, n = row.source_id, 2
-        while coin_id in self.coins:
-            coin_id, n = f"{row.source_id}-{n}", n + 1
-        return coin_id
-
-
-def _matches(by_id: Mapping[int, EvidenceRow]) -> Pieces[tuple[dict[int, _Match], set[int]]]:
-    """Pairs that are safe, in both directions, and listings that may become one of a pair once more is known."""
-    by_contract: defaultdict[tuple[str, str], list[EvidenceRow]] = defaultdict(list)
-    by_name: defaultdict[tuple[str, str], list[EvidenceRow]] = defaultdict(list)
-    for n, row in enumerate(by_id.values()):
-        if n % _PIECE == 0:
+def _best(gathered: Gathered, clusters: Clusters) -> Pieces[dict[int, Pair]]:
+    """For each listing that is not alone, the strongest pair inside its cluster."""
+    best: dict[int, Pair] = {}
+    for n, pair in enumerate(chain(gathered.pairs, gathered.renames)):
+        if n % (4 * SLICE) == 4 * SLICE - 1:
             yield
-        for key in {contract_key(row.source, platform, address) for platform, address in row.contracts}:
-            by_contract[key].append(row)
-        by_name[normal_symbol(row.symbol), normal_name(row.name)].append(row)
-    matches: dict[int, _Match] = {}
-    waiting: set[int] = set()
-    for n, (contract, rows) in enumerate(by_contract.items()):
-        if n % _PIECE == 0:
+        if clusters.of(pair.a) is clusters.of(pair.b):
+            for i in (pair.a, pair.b):
+                if i not in best or pair > best[i]:
+                    best[i] = pair
+    return best
+
+
+def _same(index: Index, book: Book, named: Named, best: Mapping[int, Pair]) -> Pieces[tuple[list[Judgement], list[int]]]:
+    """The `same` judgements that are new, and those that they replace."""
+    new, superseded = list[Judgement](), list[int]()
+    explained = lru_cache(maxsize=None)(partial(explain, index))  # both listings of a pair show the same evidence
+    for n, (i, coin_id) in enumerate(named.coin_of.items()):
+        if n % SLICE == SLICE - 1:
             yield
-        pair = _only_pair(rows)
-        if pair and not any(r.listing_id in matches for r in pair):
-            _add(matches, pair, "contract", 0.98, {"platform": contract[0], "address": contract[1]})
-    for n, ((symbol, name), rows) in enumerate(by_name.items()):
-        if n % _PIECE == 0:
-            yield
-        pair = _only_pair(rows)
-        if not pair or not name or any(r.listing_id in matches for r in pair):
+        pair, old = best.get(i), book.same.get(i)
+        if pair is None and old is None:
+            new.append(Judgement(listing_id=i, coin_id=coin_id, verdict="same", rule="own", confidence=1.0, evidence=_NONE))
             continue
-        a, b = pair
-        if not (a.settled and b.settled):
-            waiting.update((a.listing_id, b.listing_id))
+        certainty = 1.0 if pair is None else confidence(pair.score)
+        if old is not None and old.by_person and book.live_coin(old.coin_id) == coin_id:
+            if old.coin_id != coin_id:  # its coin was merged: the person's word goes along
+                new.append(_moved(i, coin_id, old))
+                superseded.extend(() if old.judgement_id is None else (old.judgement_id,))
             continue
-        apart = None if a.price is None or b.price is None else abs(a.price - b.price) / min(a.price, b.price)
-        if apart is None or apart <= _PRICES_APART:
-            _add(matches, pair, "symbol_and_name", 0.9 if apart is None else 0.97, {"symbol": symbol, "name": name, "prices_apart": apart})
-    return matches, waiting
+        if old is not None and old.coin_id == coin_id and _stands(old, alone=pair is None, certainty=certainty):
+            continue
+        if pair is None:
+            judgement = Judgement(listing_id=i, coin_id=coin_id, verdict="same", rule="own", confidence=1.0, evidence=_NONE)
+        else:
+            judgement = _judgement(explained(pair), i, coin_id, "same", certainty)
+        new.append(judgement)
+        if old is not None and old.judgement_id is not None:
+            superseded.append(old.judgement_id)
+    return new, superseded
 
 
-def _only_pair(rows: Sequence[EvidenceRow]) -> tuple[EvidenceRow, EvidenceRow] | None:
-    """The one listing of each of two sources, or None where there are more or fewer: then nothing is safe."""
-    if len(rows) != 2 or rows[0].source == rows[1].source:  # noqa: PLR2004  # a pair
-        return None
-    a, b = sorted(rows, key=lambda r: _place(r.source))
-    return a, b
+def _moved(i: int, coin_id: str, old: Standing) -> Judgement:
+    evidence = {"moved_from": old.coin_id}
+    return Judgement(
+        listing_id=i, coin_id=coin_id, verdict="same", rule=old.rule, confidence=old.confidence, evidence=evidence, decided_by="person"
+    )
 
 
-def _add(matches: dict[int, _Match], pair: tuple[EvidenceRow, EvidenceRow], rule: str, confidence: float, evidence: dict[str, Any]) -> None:
-    for one, other in (pair, pair[::-1]):
-        matches[one.listing_id] = _Match(other=other.listing_id, rule=rule, confidence=confidence, evidence=evidence)
+def _stands(old: Standing, *, alone: bool, certainty: float) -> bool:
+    return (old.rule == "own") == alone and abs(old.confidence - certainty) <= CONFIDENCE_STEP
 
 
-def _place(source: str) -> int:
-    return _ID_ORDER.index(source) if source in _ID_ORDER else len(_ID_ORDER)
+def _judgement(evidence: dict[str, Any], i: int, coin_id: str, verdict: Verdict, certainty: float) -> Judgement:
+    rules = evidence["rules"]
+    strongest = max(rules, key=lambda name: (rules[name][0], name))
+    return Judgement(listing_id=i, coin_id=coin_id, verdict=verdict, rule=strongest, confidence=certainty, evidence=evidence)
+
+
+def _unsure(index: Index, book: Book, gathered: Gathered, clusters: Clusters, named: Named) -> Pieces[tuple[list[Judgement], list[int]]]:
+    """What a person should look at: plausible pairs that stayed apart although no source forbids to join them."""
+    open_questions: dict[int, dict[str, Pair]] = {}
+    for n, pair in enumerate(gathered.pairs):
+        if n % SLICE == SLICE - 1:
+            yield
+        if pair.score < UNSURE or not clusters.may_join(pair.a, pair.b):
+            continue
+        coin_id = named.coin_of.get(pair.a)
+        if coin_id is None or pair.b not in named.coin_of:
+            continue
+        questions = open_questions.setdefault(pair.b, {})
+        if coin_id not in questions or pair > questions[coin_id]:
+            questions[coin_id] = pair
+    new: list[Judgement] = []
+    settled: list[int] = []
+    for n, (i, questions) in enumerate(open_questions.items()):
+        if n % (SLICE // 4) == 0:
+            yield
+        kept = dict(sorted(questions.items(), key=lambda q: (-q[1].score, q[0]))[:UNSURE_MAX])
+        known = {s.coin_id: s for s in book.unsure.get(i, ())}
+        for coin_id in kept.keys() - known.keys():
+            pair = kept[coin_id]
+            new.append(_judgement(explain(index, pair), i, coin_id, "unsure", confidence(pair.score)))
+        settled.extend(s.judgement_id for s in known.values() if s.coin_id not in kept and s.judgement_id is not None)
+    for n, i in enumerate(list(book.unsure)):
+        if n % SLICE == SLICE - 1:
+            yield
+        if i in gathered.scope and i not in open_questions:
+            settled.extend(s.judgement_id for s in book.unsure[i] if s.judgement_id is not None)
+    return new, settled

@@ -36,7 +36,7 @@ async def coins(conn: asyncpg.Connection) -> AsyncIterator[list[Coin]]:
     after = 0
     while rows := await conn.fetch(_SQL["select_coins"], after, _ROWS):
         after = rows[-1]["coin_key"]
-        yield [Coin(coin_id=r["coin_id"], symbol=r["symbol"], name=r["name"], merged_into=r["merged_into"]) for r in rows]
+        yield [Coin(**row) for row in rows]
 
 
 async def live_judgements(conn: asyncpg.Connection) -> AsyncIterator[list[Judgement]]:
@@ -47,12 +47,18 @@ async def live_judgements(conn: asyncpg.Connection) -> AsyncIterator[list[Judgem
         yield [Judgement(**row) for row in rows]
 
 
-async def write_coins(conn: asyncpg.Connection, changed: Sequence[Coin], now: datetime, version: int) -> None:
-    """Mint the coins that are new, take over symbols, names and merges of the others."""
-    ids, symbols, names = [c.coin_id for c in changed], [c.symbol for c in changed], [c.name for c in changed]
-    await conn.execute(_SQL["insert_missing_coins"], ids, symbols, names, now, version)
-    await conn.execute(_SQL["update_changed_coins"], ids, symbols, names, [c.merged_into for c in changed], version)
+async def mint(conn: asyncpg.Connection, new: Sequence[Coin], now: datetime, version: int) -> None:
+    """Mint the coins that are not there yet."""
+    ids = [c.coin_id for c in new]
+    columns = [c.symbol for c in new], [c.name for c in new], [c.founder for c in new]
+    await conn.execute(_SQL["insert_missing_coins"], ids, *columns, now, version)
     await conn.execute(_SQL["delete_aliases_that_became_coins"], ids)
+
+
+async def update(conn: asyncpg.Connection, changed: Sequence[Coin], version: int) -> None:
+    """Take over symbols, names, merges and what coins wrap. Coins that they point at must have been minted."""
+    columns = [c.symbol for c in changed], [c.name for c in changed], [c.merged_into for c in changed], [c.wraps for c in changed]
+    await conn.execute(_SQL["update_changed_coins"], [c.coin_id for c in changed], *columns, version)
 
 
 async def supersede(conn: asyncpg.Connection, judgement_ids: Sequence[int], now: datetime, version: int) -> set[int]:

@@ -85,4 +85,5 @@ def _evidence_row(row: asyncpg.Record, settled_sources: frozenset[str], quoted_s
         volume_24h=row["volume_24h"],
         ath_price=row["ath_price"],
         ath_at=row["ath_at"],
+        first_seen_at=row["first_seen_at"],
     )

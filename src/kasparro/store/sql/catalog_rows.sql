@@ -56,5 +56,5 @@ WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict 
 ORDER BY t.platform, t.address;
 
 -- name: select_coin_aliases
--- Further ids that resolve to coins.
-SELECT coin_key, alias FROM coin_aliases WHERE coin_key = ANY($1::integer[]) ORDER BY alias;
+-- Further ids that resolve to coins. A join, since the table has no index by coin and would be compared with each key.
+SELECT a.coin_key, a.alias FROM unnest($1::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;

@@ -14,25 +14,27 @@ SELECT version, published_at, published_run_id FROM catalog_version;
 
 -- name: select_coins
 -- Coins in the order in which they were made, from after $1 on.
-SELECT c.coin_key, c.coin_id, c.symbol, c.name, m.coin_id AS merged_into
-FROM coins AS c LEFT JOIN coins AS m ON m.coin_key = c.merged_into
+SELECT c.coin_key, c.coin_id, c.symbol, c.name, m.coin_id AS merged_into, w.coin_id AS wraps, c.founder
+FROM coins AS c LEFT JOIN coins AS m ON m.coin_key = c.merged_into LEFT JOIN coins AS w ON w.coin_key = c.wraps
 WHERE c.coin_key > $1 ORDER BY c.coin_key LIMIT $2;
 
 -- name: insert_missing_coins
 -- Mint coins; one that exists is left alone.
-INSERT INTO coins (coin_id, symbol, name, created_at, version)
-SELECT u.coin_id, u.symbol, u.name, $4, $5
-FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS u (coin_id, symbol, name, place)
+INSERT INTO coins (coin_id, symbol, name, founder, created_at, version)
+SELECT u.coin_id, u.symbol, u.name, u.founder, $5, $6
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[]) WITH ORDINALITY AS u (coin_id, symbol, name, founder, place)
 WHERE NOT EXISTS (SELECT FROM coins AS c WHERE c.coin_id = u.coin_id)
 ORDER BY u.place;
 
 -- name: update_changed_coins
--- Take over another symbol or name, and merges.
+-- Take over another symbol or name, merges, and what a coin wraps.
 UPDATE coins AS c
-SET symbol = u.symbol, name = u.name, merged_into = m.coin_key, version = $5
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS u (coin_id, symbol, name, merged_into)
+SET symbol = u.symbol, name = u.name, merged_into = m.coin_key, wraps = w.coin_key, version = $6
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS u (coin_id, symbol, name, merged_into, wraps)
 LEFT JOIN coins AS m ON m.coin_id = u.merged_into
-WHERE c.coin_id = u.coin_id AND (c.symbol, c.name, c.merged_into) IS DISTINCT FROM (u.symbol, u.name, m.coin_key);
+LEFT JOIN coins AS w ON w.coin_id = u.wraps
+WHERE c.coin_id = u.coin_id
+  AND (c.symbol, c.name, c.merged_into, c.wraps) IS DISTINCT FROM (u.symbol, u.name, m.coin_key, w.coin_key);
 
 -- name: delete_aliases_that_became_coins
 -- A coin's own id is no alias.

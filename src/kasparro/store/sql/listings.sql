@@ -60,7 +60,7 @@ SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
         FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS platforms,
        (SELECT array_agg(c.address ORDER BY c.platform, c.address)
         FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS addresses,
-       q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at
+       q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at, l.first_seen_at
 FROM listings AS l
 LEFT JOIN latest_quotes AS q USING (listing_id)
 WHERE l.listing_id > $1

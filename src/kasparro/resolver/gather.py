@@ -1,0 +1,83 @@
+"""Finds the pairs that matter: of all listings, or of those that a change concerns."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from kasparro.records import Pieces
+from kasparro.resolver.book import Book
+from kasparro.resolver.features import Features
+from kasparro.resolver.index import Index
+from kasparro.resolver.pairs import Pair, plausible, renamed
+
+# A change concerns its neighbours and theirs, as far as plausible pairs reach; beyond this many listings everything is resolved.
+REACH_MAX = 3000
+
+# A generator lets others work after this many pairs looked at: about 2 ms. A listing without any costs a third of a pair.
+WORK_MAX = 400.0
+WORK_OF_LISTING = 0.3
+
+
+class Gathered(NamedTuple):
+    """The listings to judge, and every plausible pair between them."""
+
+    scope: Collection[int]
+    pairs: list[Pair]  # of different sources
+    renames: list[Pair]  # of one source: `a` is the dead listing, `b` its successor
+
+
+def gather(index: Index, book: Book, changed: frozenset[int] | None, floor: float) -> Pieces[Gathered]:
+    """The pairs that score at least `floor`: of all listings, or of `changed` and everything that hangs together with it."""
+    if changed is not None:
+        found = yield from _around(index, book, changed, floor)
+        if found is not None:
+            return found
+    pairs: list[Pair] = []
+    renames: list[Pair] = []
+    last = max(index.sources, default="")
+    work = 0.0
+    for f in list(index.features.values()):
+        work += WORK_OF_LISTING
+        if f.source != last:
+            work += plausible(index, f, floor, pairs, above=f.source)
+        if work > WORK_MAX:
+            work = 0.0
+            yield
+        if not f.active and (pair := renamed(index, f)) is not None:
+            renames.append(pair)
+    return Gathered(index.features, pairs, renames)
+
+
+def _around(index: Index, book: Book, changed: frozenset[int], floor: float) -> Pieces[Gathered | None]:
+    scope = {i for i in changed if i in index.features}
+    queue = sorted(scope)
+    pairs: set[Pair] = set()
+    renames: set[Pair] = set()
+    work = 0.0
+    for listing_id in queue:
+        if work > WORK_MAX:
+            work = 0.0
+            yield
+        if len(queue) > REACH_MAX:
+            return None
+        f = index.features[listing_id]
+        near: list[Pair] = []
+        work += WORK_OF_LISTING + plausible(index, f, floor, near)
+        pairs.update(near)
+        successions = _successions(index, f)
+        renames.update(successions)
+        reached = {i for pair in (*near, *successions) for i in (pair.a, pair.b)}
+        if (standing := book.same.get(listing_id)) is not None:
+            reached.update(book.members[standing.coin_id])
+        fresh = sorted(i for i in reached if i not in scope and i in index.features)
+        scope.update(fresh)
+        queue.extend(fresh)
+    return Gathered(scope, list(pairs), list(renames))
+
+
+def _successions(index: Index, f: Features) -> list[Pair]:
+    """The renames that a listing has a part in, as the old or as the new one."""
+    if not f.active:
+        pair = renamed(index, f)
+        return [] if pair is None else [pair]
+    dead = [g for i in index.same_source_neighbours(f) if not (g := index.features[i]).active]
+    return [pair for g in dead if (pair := renamed(index, g)) is not None and pair.b == f.listing_id]

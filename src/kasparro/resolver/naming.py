@@ -1,0 +1,147 @@
+"""Which coin a cluster of listings is: one that exists, or a new one. Ids are for ever, so they are given with care."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from kasparro.records import Coin, Pieces
+from kasparro.resolver.book import Book
+from kasparro.resolver.features import Features
+from kasparro.resolver.index import Index
+
+SLICE = 1000  # listings between two chances for others: about 2 ms
+
+# Whose id a coin bears, and whose name: the first source here that lists it. Others follow by name.
+PRECEDENCE = {"coingecko": 0, "coinpaprika": 1}
+
+
+def precedence(source: str) -> tuple[int, str]:
+    """The place of a source among those whose ids and names coins bear."""
+    return (PRECEDENCE.get(source, len(PRECEDENCE)), source)
+
+
+class Named(NamedTuple):
+    """The coins of the clusters, and what that changes."""
+
+    coin_of: dict[int, str]
+    coins: dict[str, Coin]  # new or changed
+
+
+def rank_of(f: Features) -> tuple[tuple[int, str], bool, float, str]:
+    """The order in which listings stand for their coin: by source, the living before the dead, the longest known first."""
+    return (precedence(f.source), not f.active, f.first_seen, f.source_id)
+
+
+def name_clusters(index: Index, book: Book, clusters: Iterable[Sequence[int]]) -> Pieces[Named]:
+    """Give every cluster its coin.
+
+    A coin goes on where the listing is that it is named after, else with the first of its listings. A cluster in which several
+    coins meet is the oldest of them, and the others are merged into it. A listing that leaves gets back the coin that it once
+    founded, if that was merged, else a new one.
+    """
+    ranked = yield from _ranked(index, clusters)
+    claims = yield from _claims(index, book, ranked)
+    out = Named({}, {})
+    nameless: list[Sequence[int]] = []
+    standing = book.same
+    for n, listings in enumerate(ranked):
+        if n % SLICE == SLICE - 1:
+            yield
+        if len(listings) == 1 and listings[0] not in standing:
+            nameless.append(listings)
+            continue
+        won = [coin_id for coin_id in _claimed(book, listings) if claims[coin_id][1] == n]
+        if not won:
+            nameless.append(listings)
+            continue
+        persons = {book.live_coin(book.same[i].coin_id) for i in listings if i in book.persons} if book.persons else set()
+        won.sort(key=lambda coin_id: (coin_id not in persons, _age(book.coins[coin_id]), coin_id))
+        for loser in won[1:]:
+            out.coins[loser] = _changed(book.coins[loser], merged_into=won[0])
+        _settle(index, book, out, won[0], listings)
+    for n, listings in enumerate(nameless):
+        if n % SLICE == SLICE - 1:
+            yield
+        coin_id = _mint(index, book, out, listings)
+        for i in listings:
+            out.coin_of[i] = coin_id
+    return out
+
+
+def _ranked(index: Index, clusters: Iterable[Sequence[int]]) -> Pieces[list[Sequence[int]]]:
+    """The clusters, and in each the listings, in the order in which they come first to an id."""
+    features = index.features
+    by_source: dict[str, list[Sequence[int]]] = {}
+    for n, cluster in enumerate(clusters):
+        if n % SLICE == SLICE - 1:
+            yield
+        listings = cluster if len(cluster) == 1 else sorted(cluster, key=lambda i: rank_of(features[i]))
+        by_source.setdefault(features[listings[0]].source, []).append(listings)
+    order = sorted(by_source, key=precedence)
+    return [listings for source in order for listings in by_source[source]]
+
+
+def _age(coin: Coin) -> float:
+    return float("inf") if coin.coin_key is None else coin.coin_key
+
+
+def _claimed(book: Book, listings: Sequence[int]) -> list[str]:
+    """The coins that the listings of a cluster are judged to be now, but for those that a person said one of them is not."""
+    found: list[str] = []
+    for i in listings:
+        standing = book.same.get(i)
+        if standing is not None and (coin_id := book.live_coin(standing.coin_id)) not in found:
+            found.append(coin_id)
+    if found and book.apart:
+        denied = {coin_id for i in listings for coin_id, _ in book.apart.get(i, ())}
+        found = [coin_id for coin_id in found if coin_id not in denied]
+    return found
+
+
+def _claims(index: Index, book: Book, ranked: list[Sequence[int]]) -> Pieces[dict[str, tuple[tuple[object, ...], int]]]:
+    """For each coin that is claimed, the best claim on it and the cluster's place."""
+    best: dict[str, tuple[tuple[object, ...], int]] = {}
+    for n, listings in enumerate(ranked):
+        if n % SLICE == SLICE - 1:
+            yield
+        if len(listings) == 1 and listings[0] not in book.same:
+            continue
+        for coin_id in _claimed(book, listings):
+            staying = [i for i in listings if (s := book.same.get(i)) is not None and book.live_coin(s.coin_id) == coin_id]
+            by_person = any(i in book.persons for i in staying)
+            founder = book.coins[coin_id].founder
+            claim = (not by_person, founder not in listings, rank_of(index.features[staying[0]]))
+            if coin_id not in best or claim < best[coin_id][0]:
+                best[coin_id] = (claim, n)
+    return best
+
+
+def _mint(index: Index, book: Book, out: Named, listings: Sequence[int]) -> str:
+    """The id of a cluster that has no coin: of one that a listing founded and that was merged away, else a new one."""
+    for i in listings if book.merged else ():
+        former = book.merged.get(i)
+        if former is not None and former not in out.coins:
+            out.coins[former] = _changed(book.coins[former], merged_into=None)
+            return former
+    f = index.features[listings[0]]
+    coin_id, number = f.source_id, 1
+    while coin_id in book.coins or coin_id in out.coins:
+        number += 1
+        coin_id = f"{f.source_id}-{number}"
+    out.coins[coin_id] = Coin(coin_id=coin_id, symbol=f.symbol_shown, name=f.name_shown, founder=f.listing_id)
+    return coin_id
+
+
+def _settle(index: Index, book: Book, out: Named, coin_id: str, listings: Sequence[int]) -> None:
+    """Put the listings into a coin, and call it as its first listing is called."""
+    for i in listings:
+        out.coin_of[i] = coin_id
+    first = index.features[listings[0]]
+    coin = out.coins.get(coin_id) or book.coins[coin_id]
+    if coin.symbol != first.symbol_shown or coin.name != first.name_shown:
+        out.coins[coin_id] = _changed(coin, symbol=first.symbol_shown, name=first.name_shown)
+
+
+def _changed(coin: Coin, **changes: str | None) -> Coin:
+    return msgspec.structs.replace(coin, **changes)
