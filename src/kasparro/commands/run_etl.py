@@ -74,11 +74,11 @@ def _table(summary: RunSummary) -> Table:
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    table.add_column("source")
-    table.add_column("outcome")
-    for name in ("calls", "parts", "received", "written", "revised", "rejected", "seconds"):
-        table.add_column(name, justify="right")
+    for name in ("source", "outcome"):
+        table.add_column(name, no_wrap=True)
+    for name in ("calls", "parts", "received", "written", "revised", "rejected"):
+        table.add_column(name, justify="right", no_wrap=True)
     for s in summary.sources:
         counts = (s.calls, s.parts, s.rows_received, s.rows_written, s.rows_revised, s.rows_rejected)
-        table.add_row(s.source, s.outcome, *(f"{n:,}" for n in counts), f"{s.duration_seconds:.1f}")
+        table.add_row(s.source, s.outcome, *(f"{n:,}" for n in counts))
     return table
