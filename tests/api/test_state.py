@@ -55,6 +55,16 @@ async def test_health_names_a_source_that_did_not_succeed(api: Server, market: M
     assert health["sources"]["coingecko"]["status"] == "ok"
 
 
+async def test_a_run_that_had_nothing_to_ask_is_no_trouble(api: Server, market: Market) -> None:
+    """A restart shortly after a run asks for nothing; the service is as well as it was."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=60)
+    await market.run(outcomes=dict.fromkeys(BOTH, "skipped"), age=10)
+    await api.refresh()
+
+    assert (await api.get("/health"))[1]["status"] == "ok"
+
+
 async def test_health_degrades_after_three_intervals_without_a_success(api: Server, market: Market) -> None:
     """Nothing has failed; but nobody has succeeded either."""
     await market.coin("bitcoin", 1.0)
