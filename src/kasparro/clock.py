@@ -2,8 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+_SLICE_SECONDS = 0.004  # what one piece of long work may add up to before the loop gets its turn; it must stay well under 10 ms
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -59,3 +64,16 @@ class FakeClock:
         """Let time pass."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+
+async def in_pieces(work: Generator[None, None, T], clock: Clock) -> T:
+    """The answer of long pure work: of a generator that yields wherever the event loop may take over."""
+    started = clock.monotonic()
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # a generator's answer is its StopIteration's value
+        if clock.monotonic() - started >= _SLICE_SECONDS:
+            await clock.sleep(0)
+            started = clock.monotonic()

@@ -6,7 +6,7 @@ as the source published them, unrounded; `None` where a source says nothing or s
 
 from collections.abc import Generator
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -156,9 +156,22 @@ class Judgement(Record, frozen=True, kw_only=True):
     verdict: Verdict
     rule: str
     confidence: float  # 0 to 1
-    evidence: dict[str, Any]
+    evidence: bytes  # JSON: by tens of thousands, so that a dictionary each would be many times as large
     decided_by: str = "rule"  # "rule" or "person"
+    note: str | None = None  # a person's
     judgement_id: int | None = None  # None: not stored yet
+
+
+class Said(Record, frozen=True, kw_only=True):
+    """What a person's judgement, or its withdrawal, came to."""
+
+    judgement_id: int
+    listing_id: int
+    coin_id: str  # the coin that was judged
+    verdict: Verdict
+    note: str | None
+    now_coin_id: str  # the coin that the listing is after it
+    catalog_version: int  # the first that shows it
 
 
 class Coin(Record, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ import msgspec
 
 from kasparro.records import EvidenceRow, Judgement, Resolution
 from kasparro.resolver.book import Book
+from kasparro.resolver.gather import Missing
 from kasparro.resolver.index import Index
-from kasparro.resolver.resolve import resolve
+from kasparro.resolver.resolve import resolve, resolve_around
 
 T = TypeVar("T")
 
@@ -23,24 +24,37 @@ def finish(pieces: Generator[None, None, T]) -> T:
 
 
 class World:
-    """An index and a book, to which resolutions are applied as the store would apply them."""
+    """Rows that are known and a book, to which resolutions are applied as the store would apply them."""
 
     def __init__(self, rows: Iterable[EvidenceRow] = ()) -> None:
-        self.index, self.book = Index(), Book({})
+        self.rows: dict[int, EvidenceRow] = {}
+        self.book = Book({})
         self.live: dict[int, Judgement] = {}
         self.superseded: list[int] = []
+        self.changed: set[int] = set()  # since the last resolve
         self._judgements = self._coins = 0
         self.show(rows)
 
+    @property
+    def index(self) -> Index:
+        """Everything that is known."""
+        index = Index()
+        finish(index.apply(self.rows.values()))
+        return index
+
     def show(self, rows: Iterable[EvidenceRow]) -> None:
-        """Let the index see rows."""
-        finish(self.index.apply(rows))
+        """Let rows be known, new or changed."""
+        for row in rows:
+            self.rows[row.listing_id] = row
+            self.changed.add(row.listing_id)
 
     def resolve(self, *, provisional: bool = False, everything: bool = True) -> Resolution:
-        """Resolve and store the result."""
-        changed = None if everything else frozenset(self.index.changed)
-        self.index.changed.clear()
-        resolution = finish(resolve(self.index, self.book, provisional=provisional, changed=changed))
+        """Resolve everything, or what has changed, and store the result."""
+        if everything or provisional:
+            resolution = finish(resolve(self.index, self.book, provisional=provisional))
+        else:
+            resolution = self._resolve_around()
+        self.changed.clear()
         for coin in resolution.coins:
             key = coin.coin_key
             if key is None:
@@ -55,6 +69,18 @@ class World:
             self.store(judgement)
         return resolution
 
+    def _resolve_around(self) -> Resolution:
+        """From the keys of all and the features of those that it takes, as they are read from the database."""
+        index = Index(finish(self.index.make_keys()))
+        missing: Iterable[int] = self.changed
+        while True:
+            finish(index.apply([self.rows[i] for i in missing]))
+            found = finish(resolve_around(index, self.book, self.changed))
+            if isinstance(found, Resolution):
+                return found
+            assert isinstance(found, Missing)
+            missing = found.listing_ids
+
     def store(self, judgement: Judgement) -> None:
         """Keep one judgement as live."""
         if judgement.verdict == "same":
@@ -68,6 +94,7 @@ class World:
     def say(self, listing_id: int, coin_id: str, verdict: str) -> None:
         """A person's judgement, as the admin interface stores it."""
         evidence = {"listings": [i for i in self.book.members.get(coin_id, ()) if i != listing_id]} if verdict == "different" else {}
+        self.changed.update(self.book.together(listing_id), self.book.members.get(coin_id, ()))
         self.store(
             Judgement(
                 listing_id=listing_id,
@@ -75,11 +102,11 @@ class World:
                 verdict=verdict,
                 rule="person",
                 confidence=1.0,
-                evidence=evidence,
+                evidence=msgspec.json.encode(evidence),
                 decided_by="person",
             )  # type: ignore[arg-type]
         )
-        self.index.changed.add(listing_id)
+        self.changed.add(listing_id)
 
     def coin_of(self) -> dict[int, str]:
         """Which coin each judged listing is."""
@@ -89,8 +116,8 @@ class World:
         """The listings by coin, named by source and source id."""
         groups: dict[str, set[str]] = {}
         for i, coin_id in self.coin_of().items():
-            f = self.index.features[i]
-            groups.setdefault(coin_id, set()).add(f"{f.source}:{f.source_id}")
+            row = self.rows[i]
+            groups.setdefault(coin_id, set()).add(f"{row.source}:{row.source_id}")
         return {frozenset(g) for g in groups.values()}
 
 

@@ -32,7 +32,6 @@ class Committed(Record, frozen=True, kw_only=True):
     result: PartResult
     checkpoint: Checkpoint
     listing_ids: tuple[int, ...] = ()  # listings with another newest quote
-    identity_changed: bool = False  # a listing or a contract is new, changed or gone
 
 
 async def commit_unchanged(
@@ -70,13 +69,13 @@ async def commit_page(
     now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
     listings_written = 0
     for some in _chunks(page.listings, rows_max):
-        listings_written += await listings.write(conn, fetch.source, some, now, authoritative=stream.identity)
+        listings_written += await listings.write(conn, fetch.source, some, now, run_id=run_id, authoritative=stream.identity)
     if stream.complete:
-        listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings])
+        listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings], run_id=run_id)
     contracts_written = 0
     if stream.contracts != "none":
         platform = None if stream.contracts == "of_source" else due.checkpoint.part
-        contracts_written = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max)
+        contracts_written = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max, run_id=run_id)
     inserted, revised, listing_ids = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
@@ -114,9 +113,7 @@ async def commit_page(
         quotes_revised=revised,
         other_written=contracts_written + len(rates),
     )
-    return Committed(
-        result=result, checkpoint=checkpoint, listing_ids=listing_ids, identity_changed=bool(listings_written or contracts_written)
-    )
+    return Committed(result=result, checkpoint=checkpoint, listing_ids=listing_ids)
 
 
 async def _write_quotes(
@@ -137,16 +134,20 @@ async def _write_quotes(
 
 
 async def _replace_contracts(
-    conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int
+    conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int, *, run_id: int
 ) -> int:
     """Make a source's contracts, of a platform or of all, those that are given; how many were added or deleted."""
     before = await listings.contracts(conn, source, platform)
     after = {(c.source_id, c.platform, c.address) for c in contracts}
     added, deleted = sorted(after - before), sorted(before - after)
     for some in _chunks(added, rows_max):
-        await listings.write_contracts(conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some])
+        await listings.write_contracts(
+            conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some], run_id=run_id
+        )
     for some in _chunks(deleted, rows_max):
-        await listings.delete_contracts(conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some])
+        await listings.delete_contracts(
+            conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some], run_id=run_id
+        )
     return len(added) + len(deleted)
 
 

@@ -2,11 +2,10 @@
 
 import asyncpg
 
-from kasparro.clock import Clock
+from kasparro.clock import Clock, in_pieces
 from kasparro.errors import SkipError
 from kasparro.ingest import checks, load, plan
 from kasparro.ingest.outcome import SourceWork
-from kasparro.ingest.pieces import in_pieces
 from kasparro.records import Request
 from kasparro.settings import Settings
 from kasparro.sources.http import HttpClient

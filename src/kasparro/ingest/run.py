@@ -11,9 +11,10 @@ from kasparro import logs
 from kasparro.clock import Clock
 from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, SkipError
 from kasparro.ingest import plan
+from kasparro.ingest.identity import Identity, Settledness
 from kasparro.ingest.outcome import SourceWork, status_of
 from kasparro.ingest.part import Tools, carry_out
-from kasparro.ingest.publish import Publisher, Settledness
+from kasparro.ingest.publish import Publisher
 from kasparro.records import PartResult, Record, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
@@ -48,6 +49,7 @@ class Ingest(Tools):
         super().__init__(settings, clock, database, http)
         self.sources = tuple(sources)
         self.owner = runs.this_process()
+        self.identity = Identity(database, settings, clock)
         self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
     async def open(self, trigger: Trigger) -> int:
@@ -125,7 +127,7 @@ class Run:
         self.sources = tuple(sources)
         self.works: list[SourceWork] = []
         self.others: list[plan.Progress] = []  # of sources that are not asked in this run
-        self.publisher = Publisher(self.database, self.settings, self.clock, run_id, self.settledness)
+        self.publisher = Publisher(self.ingest.identity, self.database, self.settings, self.clock, run_id, self.settledness)
         self._changed = asyncio.Event()
         self._deadline = self._deadline_monotonic()
 
@@ -216,7 +218,7 @@ class Run:
         """Carry out one part and tell what it changed."""
         done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
         work.add(done.result, has_quotes=due.stream.quotes)
-        self.publisher.note(done.listing_ids, identity_changed=done.identity_changed)
+        self.publisher.note(done.listing_ids)
         self._changed.set()
         if self.observe is not None:
             parts = work.progress.parts(due.stream.name)
@@ -234,7 +236,7 @@ class Run:
 
     def settledness(self) -> Settledness:
         """What identity may rely on now. A source in trouble is not waited for: what it has said is all that there is."""
-        listed, quoted, provisional = set(), set(), False
+        listed, quoted, complete = set(), set(), True
         in_trouble = {w.source.name for w in self.works if w.ended and w.errors}
         progresses: Mapping[str, plan.Progress] = {w.source.name: w.progress for w in self.works} | {
             next(iter(p.streams)).partition(".")[0]: p for p in self.others
@@ -242,12 +244,12 @@ class Run:
         for name, progress in progresses.items():
             lists = all(progress.swept_once(s.name) for s in progress.streams.values() if s.identity)
             all_quotes = all(progress.swept_once(s.name) for s in progress.streams.values() if s.quotes)
-            provisional |= not (lists and all_quotes)
+            complete &= lists and all_quotes
             if lists or name in in_trouble:
                 listed.add(name)
             if all_quotes or name in in_trouble:
                 quoted.add(name)
-        return Settledness(listed=frozenset(listed), quoted=frozenset(quoted), provisional=provisional)
+        return Settledness(listed=frozenset(listed), quoted=frozenset(quoted), complete=complete)
 
     def _may_publish(self) -> bool:
         """Whether every source that is asked has told its lists and its first prices, or ended.

@@ -8,6 +8,7 @@ from kasparro.resolver.book import Book
 from kasparro.resolver.features import Features
 from kasparro.resolver.index import Index
 from kasparro.resolver.pairs import Pair, plausible, renamed
+from kasparro.resolver.wrapping import namesakes_of_original
 
 # A change concerns its neighbours and theirs, as far as plausible pairs reach; beyond this many listings everything is resolved.
 REACH_MAX = 3000
@@ -25,12 +26,20 @@ class Gathered(NamedTuple):
     renames: list[Pair]  # of one source: `a` is the dead listing, `b` its successor
 
 
-def gather(index: Index, book: Book, changed: frozenset[int] | None, floor: float) -> Pieces[Gathered]:
-    """The pairs that score at least `floor`: of all listings, or of `changed` and everything that hangs together with it."""
-    if changed is not None:
-        found = yield from _around(index, book, changed, floor)
-        if found is not None:
-            return found
+class Missing(NamedTuple):
+    """Listings whose features are needed before the pairs around a change are known."""
+
+    listing_ids: frozenset[int]
+
+
+class TooFar(NamedTuple):
+    """The change concerns so many listings that everything should be resolved."""
+
+    reached: int
+
+
+def gather(index: Index, floor: float) -> Pieces[Gathered]:
+    """The pairs of all listings that score at least `floor`."""
     pairs: list[Pair] = []
     renames: list[Pair] = []
     last = max(index.sources, default="")
@@ -47,9 +56,14 @@ def gather(index: Index, book: Book, changed: frozenset[int] | None, floor: floa
     return Gathered(index.features, pairs, renames)
 
 
-def _around(index: Index, book: Book, changed: frozenset[int], floor: float) -> Pieces[Gathered | None]:
-    scope = {i for i in changed if i in index.features}
+def gather_around(index: Index, book: Book, changed: Collection[int], floor: float) -> Pieces[Gathered | Missing | TooFar]:
+    """The pairs that score at least `floor` of `changed` and of everything that hangs together with it.
+
+    Answers with what is missing where the index or the book does not hold all of it yet: apply that and ask again.
+    """
+    scope = set(changed)
     queue = sorted(scope)
+    missing = scope - index.features.keys()
     pairs: set[Pair] = set()
     renames: set[Pair] = set()
     work = 0.0
@@ -58,8 +72,14 @@ def _around(index: Index, book: Book, changed: frozenset[int], floor: float) -> 
             work = 0.0
             yield
         if len(queue) > REACH_MAX:
-            return None
-        f = index.features[listing_id]
+            return TooFar(len(queue))
+        f = index.features.get(listing_id)
+        if f is None:
+            continue
+        unknown = _neighbours(index, f) - index.features.keys()
+        if unknown:
+            missing |= unknown
+            continue
         near: list[Pair] = []
         work += WORK_OF_LISTING + plausible(index, f, floor, near)
         pairs.update(near)
@@ -68,10 +88,16 @@ def _around(index: Index, book: Book, changed: frozenset[int], floor: float) -> 
         reached = {i for pair in (*near, *successions) for i in (pair.a, pair.b)}
         if (standing := book.same.get(listing_id)) is not None:
             reached.update(book.members[standing.coin_id])
-        fresh = sorted(i for i in reached if i not in scope and i in index.features)
+        fresh = sorted(reached - scope)
         scope.update(fresh)
         queue.extend(fresh)
-    return Gathered(scope, list(pairs), list(renames))
+        missing |= {i for i in fresh if i not in index.features}
+    return Missing(frozenset(missing)) if missing else Gathered(scope, list(pairs), list(renames))
+
+
+def _neighbours(index: Index, f: Features) -> set[int]:
+    """Whom a listing is compared with, and who could be what it wraps."""
+    return index.neighbours(f) | namesakes_of_original(index, f)
 
 
 def _successions(index: Index, f: Features) -> list[Pair]:

@@ -13,12 +13,19 @@ from kasparro.resolver.index import Index
 SLICE = 1000  # listings between two chances for others: about 2 ms
 
 # Whose id a coin bears, and whose name: the first source here that lists it. Others follow by name.
+NAMESAKES_MAX = 9  # coins that may be called by one source id: as itself, and with -2 to -9
+
 PRECEDENCE = {"coingecko": 0, "coinpaprika": 1}
 
 
 def precedence(source: str) -> tuple[int, str]:
     """The place of a source among those whose ids and names coins bear."""
     return (PRECEDENCE.get(source, len(PRECEDENCE)), source)
+
+
+def possible_ids(source_id: str) -> list[str]:
+    """The ids that a coin may get from a listing, in order: the first that is not taken. Only as many sources can want one id."""
+    return [source_id, *(f"{source_id}-{number}" for number in range(2, NAMESAKES_MAX + 1))]
 
 
 class Named(NamedTuple):
@@ -66,6 +73,9 @@ def name_clusters(index: Index, book: Book, clusters: Iterable[Sequence[int]]) -
         coin_id = _mint(index, book, out, listings)
         for i in listings:
             out.coin_of[i] = coin_id
+    for i, former in book.left.items():
+        if i in out.coin_of and former not in {out.coin_of[i], *claims}:
+            out.coins[former] = _changed(book.coins[former], merged_into=out.coin_of[i])
     return out
 
 
@@ -94,7 +104,7 @@ def _claimed(book: Book, listings: Sequence[int]) -> list[str]:
         if standing is not None and (coin_id := book.live_coin(standing.coin_id)) not in found:
             found.append(coin_id)
     if found and book.apart:
-        denied = {coin_id for i in listings for coin_id, _ in book.apart.get(i, ())}
+        denied = {apart.coin_id for i in listings for apart in book.apart.get(i, ())}
         found = [coin_id for coin_id in found if coin_id not in denied]
     return found
 
@@ -125,10 +135,7 @@ def _mint(index: Index, book: Book, out: Named, listings: Sequence[int]) -> str:
             out.coins[former] = _changed(book.coins[former], merged_into=None)
             return former
     f = index.features[listings[0]]
-    coin_id, number = f.source_id, 1
-    while coin_id in book.coins or coin_id in out.coins:
-        number += 1
-        coin_id = f"{f.source_id}-{number}"
+    coin_id = next(name for name in possible_ids(f.source_id) if name not in book.coins and name not in out.coins)
     out.coins[coin_id] = Coin(coin_id=coin_id, symbol=f.symbol_shown, name=f.name_shown, founder=f.listing_id)
     return coin_id
 

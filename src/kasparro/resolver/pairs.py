@@ -1,7 +1,7 @@
 """Which listings are worth comparing, and what comparing two of them gives."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -168,12 +168,21 @@ _SHOWN: dict[str, Callable[[Features], Any]] = {
 }
 
 
-def explain(index: Index, pair: Pair) -> dict[str, Any]:
-    """The evidence on a pair as it is stored: between whom, the score, and per rule its weight and both listings' values."""
+class Explanation(NamedTuple):
+    """Why two listings are thought to be one coin."""
+
+    rule: str  # the strongest
+    evidence: bytes  # JSON: between whom, the score, and per rule its weight and both listings' values
+
+
+def explain(index: Index, pair: Pair) -> Explanation:
+    """The evidence on a pair as it is stored."""
     a, b = index.features[pair.a], index.features[pair.b]
     names = ["source.renamed"] if a.source == b.source else findings(index, a, b)
     rules = {}
     for name in names:
         shown = _SHOWN[RULES[name].kind]
         rules[name] = (WEIGHT[name], shown(a), shown(b))
-    return {"between": (f"{a.source}:{a.source_id}", f"{b.source}:{b.source_id}"), "score": pair.score, "rules": rules}
+    between = (f"{a.source}:{a.source_id}", f"{b.source}:{b.source_id}")
+    evidence = msgspec.json.encode({"between": between, "score": pair.score, "rules": rules})
+    return Explanation(max(rules, key=lambda name: (WEIGHT[name], name)), evidence)

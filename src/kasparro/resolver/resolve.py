@@ -1,53 +1,60 @@
 """The whole way from evidence to judgements. Pure: it answers with the difference to what is stored and changes nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache, partial
+from hashlib import blake2b
 from itertools import chain
-from typing import Any
 
-from kasparro.records import Coin, EvidenceRow, Judgement, Pieces, Resolution, Verdict
+import msgspec
+
+from kasparro.records import Judgement, Pieces, Resolution, Verdict
 from kasparro.resolver.assign import Clusters, cluster
 from kasparro.resolver.book import Book, Standing
-from kasparro.resolver.gather import Gathered, gather
+from kasparro.resolver.gather import Gathered, Missing, TooFar, gather, gather_around
 from kasparro.resolver.index import Index
 from kasparro.resolver.naming import Named, name_clusters
-from kasparro.resolver.pairs import Pair, explain
-from kasparro.resolver.rules import STICKY, UNSURE, confidence
+from kasparro.resolver.pairs import Explanation, Pair, explain
+from kasparro.resolver.rules import MARGIN, SAME, STICKY, UNSURE, WEIGHT, confidence
 from kasparro.resolver.waiting import split_waiting
 from kasparro.resolver.wrapping import link_wrapped
+
+# To be raised when a comparison or a key is changed and not only a weight.
+REVISION = 1
+# By which rules something was judged: where it changes, everything is judged anew.
+RULES_DIGEST = blake2b(repr((REVISION, sorted(WEIGHT.items()), SAME, UNSURE, MARGIN, STICKY)).encode(), digest_size=8).digest()
 
 SLICE = 300  # listings between two chances for others: about 2 ms
 
 # A judgement that stays is written anew only when its confidence has moved this far, so that histories hold changes, not noise.
 CONFIDENCE_STEP = 0.15
-_NONE: dict[str, Any] = {}  # the evidence of a listing that is alone
+_NONE = b"{}"  # the evidence of a listing that is alone
 UNSURE_MAX = 3  # coins that a listing may be unsure about
 
 
-def resolve_all(
-    rows: Iterable[EvidenceRow],
-    judgements: Sequence[Judgement],
-    coins: Mapping[str, Coin],
-    *,
-    provisional: bool,
-    changed: frozenset[int] | None = None,
-) -> Pieces[Resolution]:
-    """As `resolve`, from rows and judgements that are read for this one call."""
-    index, book = Index(), Book(coins)
-    yield from index.apply(rows)
-    yield from book.load(judgements)
-    return (yield from resolve(index, book, provisional=provisional, changed=changed))
-
-
-def resolve(index: Index, book: Book, *, provisional: bool, changed: frozenset[int] | None) -> Pieces[Resolution]:
-    """Judge every listing (`changed` is None), or those that changed and whatever hangs together with them.
+def resolve(index: Index, book: Book, *, provisional: bool) -> Pieces[Resolution]:
+    """Judge every listing of an index of all.
 
     With `provisional`, what rules said before counts for nothing, and listings wait whose source has more to say. Afterwards
     a rule's judgement changes only when the evidence has moved by `STICKY` the other way. Persons' judgements always stand.
     Every listing in scope that does not wait has one live `same` judgement once the result is stored.
     """
-    floor = UNSURE if provisional else UNSURE - STICKY
-    gathered = yield from gather(index, book, changed, floor)
+    gathered = yield from gather(index, UNSURE if provisional else UNSURE - STICKY)
+    return (yield from _judge(index, book, gathered, provisional=provisional))
+
+
+def resolve_around(index: Index, book: Book, changed: Collection[int]) -> Pieces[Resolution | Missing | TooFar]:
+    """As `resolve`, not provisional, of the listings that changed and whatever hangs together with them.
+
+    Answers with the listings that are missing until the index has the features of all that it takes, and the book their
+    judgements, the coins of these, and the coins that are called as they might be.
+    """
+    gathered = yield from gather_around(index, book, changed, UNSURE - STICKY)
+    if not isinstance(gathered, Gathered):
+        return gathered
+    return (yield from _judge(index, book, gathered, provisional=False))
+
+
+def _judge(index: Index, book: Book, gathered: Gathered, *, provisional: bool) -> Pieces[Resolution]:
     split = yield from split_waiting(index, book, gathered, provisional=provisional)
     clusters = yield from cluster(index, book, split.gathered, sticky=not provisional)
     waiting = yield from split.still_waiting(clusters)
@@ -118,9 +125,15 @@ def _same(index: Index, book: Book, named: Named, best: Mapping[int, Pair]) -> P
 
 
 def _moved(i: int, coin_id: str, old: Standing) -> Judgement:
-    evidence = {"moved_from": old.coin_id}
     return Judgement(
-        listing_id=i, coin_id=coin_id, verdict="same", rule=old.rule, confidence=old.confidence, evidence=evidence, decided_by="person"
+        listing_id=i,
+        coin_id=coin_id,
+        verdict="same",
+        rule=old.rule,
+        confidence=old.confidence,
+        evidence=msgspec.json.encode({"moved_from": old.coin_id}),
+        decided_by="person",
+        note=old.note,
     )
 
 
@@ -128,10 +141,8 @@ def _stands(old: Standing, *, alone: bool, certainty: float) -> bool:
     return (old.rule == "own") == alone and abs(old.confidence - certainty) <= CONFIDENCE_STEP
 
 
-def _judgement(evidence: dict[str, Any], i: int, coin_id: str, verdict: Verdict, certainty: float) -> Judgement:
-    rules = evidence["rules"]
-    strongest = max(rules, key=lambda name: (rules[name][0], name))
-    return Judgement(listing_id=i, coin_id=coin_id, verdict=verdict, rule=strongest, confidence=certainty, evidence=evidence)
+def _judgement(why: Explanation, i: int, coin_id: str, verdict: Verdict, certainty: float) -> Judgement:
+    return Judgement(listing_id=i, coin_id=coin_id, verdict=verdict, rule=why.rule, confidence=certainty, evidence=why.evidence)
 
 
 def _unsure(index: Index, book: Book, gathered: Gathered, clusters: Clusters, named: Named) -> Pieces[tuple[list[Judgement], list[int]]]:

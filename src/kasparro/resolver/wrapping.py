@@ -31,31 +31,37 @@ def link_wrapped(index: Index, book: Book, named: Named) -> Pieces[None]:
             named.coins[coin_id] = msgspec.structs.replace(coin, wraps=target)
 
 
+def namesakes_of_original(index: Index, f: Features) -> set[int]:
+    """The listings that bear the rest of a wrapped coin's name, as their name or symbol ("Bridged USDC" is named after a symbol)."""
+    rest = _rest(f) if f.marks & STANDS_FOR_ANOTHER else ""
+    found: set[int] = set()
+    for source in index.sources.values() if rest else ():
+        by_name, by_symbol = members(source.texts, rest), members(source.symbols, rest)
+        if len(by_name) + len(by_symbol) <= NAMESAKES_MAX:
+            found.update(by_name, by_symbol)
+    found.discard(f.listing_id)
+    return found
+
+
 def _original(index: Index, f: Features) -> Features | None:
-    """The largest coin that bears the rest of the name, as its name or its symbol ("Bridged USDC" is named after a symbol)."""
-    rest = _rest(f)
-    if not rest:
-        return None
+    """The largest coin that bears the rest of the name."""
     barred = BRIDGED if f.marks & BRIDGED else STANDS_FOR_ANOTHER
     best: tuple[float, tuple[int, str], str] | None = None
     found = None
-    for name, source in index.sources.items():
-        by_name, by_symbol = members(source.texts, rest), members(source.symbols, rest)
-        if len(by_name) + len(by_symbol) > NAMESAKES_MAX:
+    for i in namesakes_of_original(index, f):
+        g = index.features[i]
+        if g.marks & barred or not g.active or g.price is None or g.supply is None:
             continue
-        for i in (*by_name, *by_symbol):
-            g = index.features[i]
-            if g.marks & barred or not g.active or g.price is None or g.supply is None or i == f.listing_id:
-                continue
-            place = (-g.price * g.supply, precedence(name), g.source_id)
-            if best is None or place < best:
-                best, found = place, g
+        place = (-g.price * g.supply, precedence(g.source), g.source_id)
+        if best is None or place < best:
+            best, found = place, g
     return found
 
 
 def _rest(f: Features) -> str:
     """What the name says after the last of the words that make it another coin, or before them where it ends with one."""
-    places = [n for n, word in enumerate(f.words) if word in WORDS_OF_ANOTHER]
+    words = f.words.split()
+    places = [n for n, word in enumerate(words) if word in WORDS_OF_ANOTHER]
     if not places:
         return ""
-    return "".join(f.words[places[-1] + 1 :]) or "".join(f.words[: places[0]])
+    return "".join(words[places[-1] + 1 :]) or "".join(words[: places[0]])

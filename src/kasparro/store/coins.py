@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import asyncpg
-import msgspec
 
-from kasparro.records import Coin, Judgement
+from kasparro.records import Coin, Judgement, Record
 from kasparro.store import queries
 
 _SQL = queries.load("coins")
@@ -24,11 +23,23 @@ async def mark_published(conn: asyncpg.Connection, run_id: int) -> None:
     await conn.execute(_SQL["mark_published"], run_id)
 
 
-async def published_run(conn: asyncpg.Connection) -> int:
-    """The last run whose quotes are all in the prices; 0 before the first."""
-    row = await conn.fetchrow(_SQL["select_version"])
-    run_id: int = row["published_run_id"]
-    return run_id
+class State(Record, frozen=True, kw_only=True):
+    """How far the interpretation is."""
+
+    version: int  # of the catalog
+    published_run_id: int  # the last run whose quotes are all in the prices; 0 before the first
+    rules: bytes | None  # digest of the rules by which everything was judged with all lists complete; None: not yet
+    newest_evidence_run_id: int  # the last run that changed what a listing is judged by
+
+
+async def state(conn: asyncpg.Connection) -> State:
+    """How far the interpretation is."""
+    return State(**await conn.fetchrow(_SQL["select_state"]))
+
+
+async def set_rules(conn: asyncpg.Connection, digest: bytes) -> None:
+    """Note by which rules everything was judged, with all lists complete."""
+    await conn.execute(_SQL["set_rules"], digest)
 
 
 async def coins(conn: asyncpg.Connection) -> AsyncIterator[list[Coin]]:
@@ -44,7 +55,40 @@ async def live_judgements(conn: asyncpg.Connection) -> AsyncIterator[list[Judgem
     after = 0
     while rows := await conn.fetch(_SQL["select_live_judgements"], after, _ROWS):
         after = rows[-1]["judgement_id"]
-        yield [Judgement(**row) for row in rows]
+        yield [_judgement(row) for row in rows]
+
+
+def _judgement(row: asyncpg.Record) -> Judgement:
+    return Judgement(**dict(row, evidence=row["evidence"].encode()))
+
+
+async def around(conn: asyncpg.Connection, listing_ids: Sequence[int], ids: Sequence[str]) -> tuple[list[Coin], list[Judgement]]:
+    """The coins that matter where listings are judged, with those of the given ids, and what stands on them and on the listings."""
+    found = [Coin(**row) for row in await conn.fetch(_SQL["select_coins_around"], listing_ids, ids)]
+    rows = await conn.fetch(_SQL["select_judgements_around"], listing_ids, [c.coin_id for c in found])
+    return found, [_judgement(row) for row in rows]
+
+
+async def find(conn: asyncpg.Connection, name: str) -> str | None:
+    """The id of the living coin that an id or an alias means; None where there is none."""
+    found: str | None = await conn.fetchval(_SQL["select_living_coin"], name)
+    return found
+
+
+async def members(conn: asyncpg.Connection, coin_id: str) -> list[int]:
+    """The listings that are judged to be a coin."""
+    return [row["listing_id"] for row in await conn.fetch(_SQL["select_members"], coin_id)]
+
+
+async def of_listing(conn: asyncpg.Connection, listing_id: int) -> str | None:
+    """The id of the coin that a listing is judged to be; None where it is not judged."""
+    found: str | None = await conn.fetchval(_SQL["select_coin_of_listing"], listing_id)
+    return found
+
+
+async def judgement(conn: asyncpg.Connection, judgement_id: int) -> asyncpg.Record | None:
+    """One judgement: listing_id, coin_id, verdict, decided_by, note, superseded_at."""
+    return await conn.fetchrow(_SQL["select_judgement"], judgement_id)
 
 
 async def mint(conn: asyncpg.Connection, new: Sequence[Coin], now: datetime, version: int) -> None:
@@ -66,8 +110,22 @@ async def supersede(conn: asyncpg.Connection, judgement_ids: Sequence[int], now:
     return {row["coin_key"] for row in await conn.fetch(_SQL["supersede_judgements"], judgement_ids, now, version)}
 
 
-async def write_judgements(conn: asyncpg.Connection, judgements: Sequence[Judgement], now: datetime, version: int) -> set[int]:
-    """Write new judgements and the aliases that follow from them; the keys of the coins that they are about."""
+async def supersede_pair(
+    conn: asyncpg.Connection, listing_id: int, coin_id: str, now: datetime, version: int, *, same_too: bool
+) -> set[int]:
+    """Let what was said of a listing and a coin no longer stand, and with `same_too` where the listing was; the coins' keys."""
+    return {row["coin_key"] for row in await conn.fetch(_SQL["supersede_pair"], listing_id, coin_id, now, version, same_too)}
+
+
+class Written(Record, frozen=True, kw_only=True):
+    """What writing judgements did."""
+
+    judgement_ids: list[int]  # in their order
+    coin_keys: set[int]  # of the coins that they are about
+
+
+async def write_judgements(conn: asyncpg.Connection, judgements: Sequence[Judgement], now: datetime, version: int) -> Written:
+    """Write new judgements and the aliases that follow from them."""
     rows = await conn.fetch(
         _SQL["insert_judgements"],
         [j.listing_id for j in judgements],
@@ -75,13 +133,14 @@ async def write_judgements(conn: asyncpg.Connection, judgements: Sequence[Judgem
         [j.verdict for j in judgements],
         [j.rule for j in judgements],
         [j.confidence for j in judgements],
-        [msgspec.json.encode(j.evidence).decode() for j in judgements],
+        [j.evidence.decode() for j in judgements],
         [j.decided_by for j in judgements],
+        [j.note for j in judgements],
         now,
         version,
     )
     await conn.execute(_SQL["upsert_aliases"], [j.listing_id for j in judgements if j.verdict == "same"], version)
-    return {row["coin_key"] for row in rows}
+    return Written(judgement_ids=[row["judgement_id"] for row in rows], coin_keys={row["coin_key"] for row in rows})
 
 
 async def analyze(conn: asyncpg.Connection) -> None:

@@ -1,32 +1,44 @@
 """The `listings` and `listing_contracts` tables: who each source says there is."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import EvidenceRow, Listing, ListingContract
+from kasparro.records import EvidenceRow, Listing, ListingContract, Record
 from kasparro.store import queries
 
 _SQL = queries.load("listings")
-_EVIDENCE_ROWS = 2_000  # read at a time: about 10 ms of the event loop
+_EVIDENCE_ROWS = 1_000  # read at a time: about 5 ms of the event loop
 
 
-async def write(conn: asyncpg.Connection, source: str, listings: Sequence[Listing], now: datetime, *, authoritative: bool) -> int:
+class _Any:
+    """Holds every source."""
+
+    def __contains__(self, source: object) -> bool:
+        return True
+
+
+_ANY = _Any()
+
+
+async def write(
+    conn: asyncpg.Connection, source: str, listings: Sequence[Listing], now: datetime, *, run_id: int, authoritative: bool
+) -> int:
     """Write listings that are new, and those that changed if this stream is the one to say; how many were written.
 
     Only a source's list says what a listing is called: where two streams disagree, they would otherwise rename it in turns.
     """
     columns = ([x.source_id for x in listings], [x.symbol for x in listings], [x.name for x in listings], [x.active for x in listings])
-    written = await conn.fetch(_SQL["insert_missing_listings"], source, *columns, now)
+    written = await conn.fetch(_SQL["insert_missing_listings"], source, *columns, now, run_id)
     if authoritative:
-        written += await conn.fetch(_SQL["update_changed_listings"], source, *columns, now)
+        written += await conn.fetch(_SQL["update_changed_listings"], source, *columns, now, run_id)
     return len(written)
 
 
-async def deactivate_vanished(conn: asyncpg.Connection, source: str, source_ids: Sequence[str]) -> int:
+async def deactivate_vanished(conn: asyncpg.Connection, source: str, source_ids: Sequence[str], *, run_id: int) -> int:
     """Mark the listings that a source's complete list no longer names as inactive; how many there were."""
-    return len(await conn.fetch(_SQL["deactivate_vanished_listings"], source, source_ids))
+    return len(await conn.fetch(_SQL["deactivate_vanished_listings"], source, source_ids, run_id))
 
 
 async def contracts(conn: asyncpg.Connection, source: str, platform: str | None) -> set[tuple[str, str, str]]:
@@ -34,24 +46,55 @@ async def contracts(conn: asyncpg.Connection, source: str, platform: str | None)
     return {tuple(row) for row in await conn.fetch(_SQL["select_contracts"], source, platform)}
 
 
-async def write_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract]) -> None:
+async def write_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> None:
     """Insert contracts that are not there yet."""
     await conn.execute(_SQL["insert_contracts"], source, *_contract_columns(rows))
+    await conn.execute(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
 
 
-async def delete_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract]) -> None:
+async def delete_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> None:
     """Delete contracts that the source no longer gives."""
     await conn.execute(_SQL["delete_contracts"], source, *_contract_columns(rows))
+    await conn.execute(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
 
 
 def _contract_columns(rows: Sequence[ListingContract]) -> tuple[list[str], list[str], list[str]]:
     return [x.source_id for x in rows], [x.platform for x in rows], [x.address for x in rows]
 
 
-async def any_unjudged(conn: asyncpg.Connection) -> bool:
-    """Whether some listing is not judged to be any coin."""
-    found: bool = await conn.fetchval(_SQL["any_unjudged"])
+class News(Record, frozen=True, kw_only=True):
+    """A listing that may have to be judged, or judged anew."""
+
+    listing_id: int
+    evidence_run_id: int  # the run that last changed what it is judged by
+    unjudged: bool  # it is not judged to be any coin
+
+
+async def news(conn: asyncpg.Connection, since_run: int) -> list[News]:
+    """The listings of which runs from this one on changed what they are judged by, and those that are not judged."""
+    return [News(**row) for row in await conn.fetch(_SQL["select_news"], since_run)]
+
+
+async def parted(
+    conn: asyncpg.Connection, listing_ids: Sequence[int], *, apart: float, drift_per_root_hour: float, hours_max: int
+) -> set[int]:
+    """All listings of the coins that the given ones are, where prices have parted.
+
+    That is: their logarithms differ by more than `apart` and the drift between the observations, which are at most `hours_max` apart.
+    """
+    rows = await conn.fetch(_SQL["select_parted"], listing_ids, apart, drift_per_root_hour, hours_max)
+    return {row["listing_id"] for row in rows}
+
+
+async def find(conn: asyncpg.Connection, source: str, source_id: str) -> int | None:
+    """The id of a source's listing; None where there is none."""
+    found: int | None = await conn.fetchval(_SQL["select_listing"], source, source_id)
     return found
+
+
+async def evidence_of(conn: asyncpg.Connection, listing_ids: Sequence[int]) -> list[EvidenceRow]:
+    """What some listings are judged by; each counts as settled."""
+    return [_evidence_row(row, _ANY, _ANY) for row in await conn.fetch(_SQL["select_evidence_of"], listing_ids)]
 
 
 async def evidence(
@@ -68,7 +111,7 @@ async def evidence(
         yield [_evidence_row(row, settled_sources, quoted_sources) for row in rows]
 
 
-def _evidence_row(row: asyncpg.Record, settled_sources: frozenset[str], quoted_sources: frozenset[str]) -> EvidenceRow:
+def _evidence_row(row: asyncpg.Record, settled_sources: Container[str], quoted_sources: Container[str]) -> EvidenceRow:
     source, price = row["source"], row["price"]
     return EvidenceRow(
         listing_id=row["listing_id"],

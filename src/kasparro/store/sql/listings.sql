@@ -3,8 +3,8 @@
 
 -- name: insert_missing_listings
 -- Insert the listings that are not known yet.
-INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at)
-SELECT $1, u.source_id, u.symbol, u.name, coalesce(u.active, true), $6, $6
+INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at, evidence_run_id)
+SELECT $1, u.source_id, u.symbol, u.name, coalesce(u.active, true), $6, $6, $7
 FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS u (source_id, symbol, name, active)
 WHERE NOT EXISTS (SELECT FROM listings AS l WHERE l.source = $1 AND l.source_id = u.source_id)
 ON CONFLICT DO NOTHING
@@ -20,7 +20,9 @@ WITH incoming AS (
     WHERE (l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active))
        OR l.last_seen_at < $6::timestamptz - interval '1 day'
 ), updated AS (
-    UPDATE listings AS l SET symbol = i.symbol, name = i.name, active = i.active, last_seen_at = $6
+    UPDATE listings AS l
+    SET symbol = i.symbol, name = i.name, active = i.active, last_seen_at = $6,
+        evidence_run_id = CASE WHEN i.changed THEN $7 ELSE l.evidence_run_id END
     FROM incoming AS i WHERE l.listing_id = i.listing_id
     RETURNING l.listing_id, i.changed
 )
@@ -28,7 +30,7 @@ SELECT listing_id FROM updated WHERE changed;
 
 -- name: deactivate_vanished_listings
 -- Listings that a source's complete list no longer names.
-UPDATE listings AS l SET active = false
+UPDATE listings AS l SET active = false, evidence_run_id = $3
 WHERE l.source = $1 AND l.active AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS u (source_id) WHERE u.source_id = l.source_id)
 RETURNING l.listing_id;
 
@@ -46,6 +48,11 @@ INSERT INTO listing_contracts (source, source_id, platform, address)
 SELECT $1, u.source_id, u.platform, u.address
 FROM unnest($2::text[], $3::text[], $4::text[]) AS u (source_id, platform, address)
 ON CONFLICT DO NOTHING;
+
+-- name: note_evidence
+-- What listings are judged by has changed in a run.
+UPDATE listings AS l SET evidence_run_id = $3
+FROM unnest($2::text[]) AS u (source_id) WHERE l.source = $1 AND l.source_id = u.source_id AND l.evidence_run_id <> $3;
 
 -- name: delete_contracts
 -- Contracts that a source no longer gives.
@@ -67,9 +74,40 @@ WHERE l.listing_id > $1
 ORDER BY l.listing_id
 LIMIT $2;
 
--- name: any_unjudged
--- Whether some listing is not judged to be any coin.
-SELECT EXISTS (
-    SELECT FROM listings AS l
-    WHERE NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL)
-);
+-- name: select_evidence_of
+-- What the given listings are judged by.
+SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
+       (SELECT array_agg(c.platform ORDER BY c.platform, c.address)
+        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS platforms,
+       (SELECT array_agg(c.address ORDER BY c.platform, c.address)
+        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS addresses,
+       q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at, l.first_seen_at
+FROM listings AS l
+LEFT JOIN latest_quotes AS q USING (listing_id)
+WHERE l.listing_id = ANY($1::integer[]);
+
+-- name: select_news
+-- The listings of which runs from $1 on changed what they are judged by, or which are not judged to be any coin.
+SELECT l.listing_id, l.evidence_run_id,
+       NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL) AS unjudged
+FROM listings AS l
+WHERE l.evidence_run_id >= $1
+   OR NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL);
+
+-- name: select_parted
+-- Of coins that the given listings are, all listings where prices have parted: the logarithms of two differ by more than $2, and by
+-- $3 more per root of the hours that lie between the observations, of which there are at most $4.
+SELECT unnest(array_agg(q.listing_id)) AS listing_id
+FROM judgements AS j
+JOIN latest_quotes AS q USING (listing_id)
+WHERE j.verdict = 'same' AND j.superseded_at IS NULL
+  AND j.coin_key IN (SELECT m.coin_key FROM judgements AS m
+                     WHERE m.listing_id = ANY($1::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
+GROUP BY j.coin_key
+HAVING ln(max(q.price) / min(q.price))
+       > $2::float8 + $3::float8 * sqrt(extract(epoch FROM max(q.observed_at) - min(q.observed_at))::float8 / 3600)
+   AND max(q.observed_at) - min(q.observed_at) <= make_interval(hours => $4);
+
+-- name: select_listing
+-- A source's listing by its id there.
+SELECT listing_id FROM listings WHERE source = $1 AND source_id = $2;

@@ -7,12 +7,17 @@ SELECT make_day_partition($1, $2);
 -- name: insert_quotes
 -- Insert quotes and advance the newest one of each listing. The same observed_at with other values is revised in place.
 -- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote now.
--- Quotes from before $10 are older than what is kept: they count only as the newest.
+-- Quotes from before $10 are older than what is kept: they count only as the newest. A first quote is news to identity.
 WITH incoming AS (
     SELECT l.listing_id, u.*
     FROM unnest($2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::timestamptz[], $9::text[])
         AS u (source_id, observed_at, price, market_cap, volume_24h, ath_price, ath_at, raw)
     JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
+), first AS (
+    UPDATE listings AS l SET evidence_run_id = $11
+    FROM incoming AS i
+    WHERE l.listing_id = i.listing_id AND l.evidence_run_id <> $11
+      AND NOT EXISTS (SELECT FROM latest_quotes AS q WHERE q.listing_id = i.listing_id)
 ), written AS (
     INSERT INTO quotes (listing_id, run_id, observed_at, price, market_cap, volume_24h, fetched_at, recorded_at)
     SELECT listing_id, $11, observed_at, price, market_cap, volume_24h, $12, $13 FROM incoming WHERE observed_at >= $10

@@ -1,0 +1,191 @@
+"""Judges listings: all of them while the sources' lists are incomplete, afterwards those that a change concerns."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractAsyncContextManager
+
+import asyncpg
+
+from kasparro.clock import Clock, in_pieces
+from kasparro.records import Judgement, Record, Resolution
+from kasparro.resolver import evidence
+from kasparro.resolver.book import Book
+from kasparro.resolver.features import features_of
+from kasparro.resolver.gather import Missing
+from kasparro.resolver.index import Index
+from kasparro.resolver.keys import Keys
+from kasparro.resolver.naming import possible_ids
+from kasparro.resolver.resolve import RULES_DIGEST, resolve, resolve_around
+from kasparro.settings import Settings
+from kasparro.store import coins, listings
+from kasparro.store.pool import Database
+
+# Prices of one coin that lie further apart than this are looked at again: from here on a rule speaks against it.
+_APART = 6 * evidence.PRICE_TOLERANCE
+_DRIFT = 6 * evidence.PRICE_DRIFT_PER_ROOT_HOUR
+_HOURS_MAX = int(evidence.PRICE_GAP_MAX / 3600)
+
+_ROUNDS_MAX = 60  # of reading what a change concerns; everything is judged where they do not suffice
+_KEYS_PUT_MAX = 5_000  # listings that changed after the keys were made; beyond it they are made again
+_LISTINGS_MAX = 20_000  # read around a change; everything is judged where they do not suffice
+
+
+class Settledness(Record, frozen=True, kw_only=True):
+    """What identity may rely on: which sources have said all that they will say for now."""
+
+    listed: frozenset[str]  # their lists and contracts have been read once
+    quoted: frozenset[str]  # every quote of theirs has been read once
+    complete: bool  # all of this holds for every source
+
+
+class Judged(Record, frozen=True, kw_only=True):
+    """What judging changes, and on which state that rests."""
+
+    resolution: Resolution
+    version: int  # of the catalog that it was judged on: what is written to any other may be wrong
+    rules: bytes | None  # to be noted: everything was judged by these
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return self.rules is None and not (self.resolution.coins or self.resolution.judgements or self.resolution.superseded)
+
+
+class Word(Record, frozen=True, kw_only=True):
+    """What a person says: a new judgement, or that the one of an id no longer stands."""
+
+    judgement: Judgement
+    withdrawn: int | None = None
+
+
+class Identity:
+    """Judges listings from what the database says. Keeps the keys of all listings between calls, a few megabytes."""
+
+    def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
+        self._database, self._settings, self._clock = database, settings, clock
+        self._keys: Keys | None = None
+        self._keys_since = 0  # runs from here on may have changed listings of which the keys do not know yet
+        self._concerned: set[int] = set()  # listings that share a key with one that changed, until what is judged of them is written
+
+    async def judge(self, settled: Settledness, since_run: int, quoted: Collection[int]) -> Judged | None:
+        """Judge what runs from `since_run` on changed, and the coins of the listings with new quotes where prices have parted.
+
+        Judges everything where it was never judged with all lists complete, or by other rules. None where nothing is to be judged.
+        """
+        async with self._snapshot() as conn:
+            state = await coins.state(conn)
+            if state.rules == RULES_DIGEST:
+                changed = await self._changed(conn, state, since_run) | await self._parted(conn, quoted)
+                if not changed:
+                    return None
+                resolution = await self._judge_around(conn, Index(self._keys), Book({}), changed)
+                if resolution is not None:
+                    return Judged(resolution=resolution, version=state.version, rules=None)
+            index, book = await self._read_everything(conn, settled)
+        return await self._judge_everything(index, book, state, settled)
+
+    async def hear(self, word: Word, settled: Settledness) -> Judged:
+        """Judge what a person's word changes. It is not written yet."""
+        async with self._snapshot() as conn:
+            state = await coins.state(conn)
+            if state.rules == RULES_DIGEST:
+                await self._changed(conn, state, state.published_run_id + 1)
+                index, book = Index(self._keys), Book({})
+                listing_id, coin_id = word.judgement.listing_id, word.judgement.coin_id
+                await self._load(conn, index, book, {listing_id}, (coin_id,))
+                concerned = {listing_id, *book.together(listing_id), *book.members.get(coin_id, ())}
+                await self._load(conn, index, book, concerned - {listing_id})
+                _apply(word, book)
+                resolution = await self._judge_around(conn, index, book, concerned)
+                if resolution is not None:
+                    return Judged(resolution=resolution, version=state.version, rules=None)
+            index, book = await self._read_everything(conn, settled)
+        _apply(word, book)
+        return await self._judge_everything(index, book, state, settled)
+
+    def written(self) -> None:
+        """What was judged is in the database."""
+        self._concerned.clear()
+
+    def _snapshot(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        return self._database.read(snapshot=True, timeout_seconds=self._settings.command_timeout_seconds)
+
+    async def _changed(self, conn: asyncpg.Connection, state: coins.State, since_run: int) -> set[int]:
+        """The listings that runs from `since_run` on changed, and those that this concerns. The keys then know of every listing."""
+        if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
+            index = Index()
+            async for rows in listings.evidence(conn, frozenset(), frozenset()):
+                await in_pieces(index.apply(rows), self._clock)
+            await self._keep_keys(index, state)
+        assert self._keys is not None  # noqa: S101  # made above
+        news = await listings.news(conn, min(since_run, self._keys_since))
+        for start in range(0, len(news), self._settings.statement_rows_max):
+            some = news[start : start + self._settings.statement_rows_max]
+            rows = await listings.evidence_of(conn, [n.listing_id for n in some])
+            self._concerned |= await in_pieces(self._keys.put(map(features_of, rows)), self._clock)
+        self._keys_since = state.newest_evidence_run_id
+        return self._concerned | {n.listing_id for n in news if n.unjudged or n.evidence_run_id >= since_run}
+
+    async def _parted(self, conn: asyncpg.Connection, quoted: Collection[int]) -> set[int]:
+        found: set[int] = set()
+        some = list(quoted)
+        for start in range(0, len(some), self._settings.statement_rows_max):
+            these = some[start : start + self._settings.statement_rows_max]
+            found |= await listings.parted(conn, these, apart=_APART, drift_per_root_hour=_DRIFT, hours_max=_HOURS_MAX)
+        return found
+
+    async def _judge_around(self, conn: asyncpg.Connection, index: Index, book: Book, changed: Collection[int]) -> Resolution | None:
+        """What judging anew some listings, and what hangs together with them, changes; None where that is too much."""
+        missing: Collection[int] = set(changed) - index.features.keys()
+        for _ in range(_ROUNDS_MAX):
+            if len(index.features) + len(missing) > _LISTINGS_MAX:
+                return None
+            await self._load(conn, index, book, missing)
+            found = await in_pieces(resolve_around(index, book, changed), self._clock)
+            if isinstance(found, Resolution):
+                return found
+            if not isinstance(found, Missing):
+                return None
+            missing = found.listing_ids
+        return None
+
+    async def _load(self, conn: asyncpg.Connection, index: Index, book: Book, ids: Collection[int], coin_ids: Sequence[str] = ()) -> None:
+        """Take over the features of some listings, what stands on them, and the coins that matter where they are judged."""
+        rows = await listings.evidence_of(conn, list(ids))
+        await in_pieces(index.apply(rows), self._clock)
+        names = [name for row in rows for name in possible_ids(row.source_id)]
+        found, judgements = await coins.around(conn, list(ids), [*names, *coin_ids])
+        for coin in found:
+            book.put_coin(coin)
+        await in_pieces(book.load(judgements), self._clock)
+
+    async def _read_everything(self, conn: asyncpg.Connection, settled: Settledness) -> tuple[Index, Book]:
+        index, book = Index(), Book({})
+        async for rows in listings.evidence(conn, settled.listed, settled.quoted):
+            await in_pieces(index.apply(rows), self._clock)
+        async for some_coins in coins.coins(conn):
+            for coin in some_coins:
+                book.put_coin(coin)
+        async for judgements in coins.live_judgements(conn):
+            await in_pieces(book.load(judgements), self._clock)
+        return index, book
+
+    async def _judge_everything(self, index: Index, book: Book, state: coins.State, settled: Settledness) -> Judged:
+        """With what rules said before counting for nothing while the lists were never complete, so that their order does not matter."""
+        from_nothing = state.rules is None
+        resolution = await in_pieces(resolve(index, book, provisional=from_nothing), self._clock)
+        if from_nothing and not settled.complete:
+            return Judged(resolution=resolution, version=state.version, rules=None)
+        await self._keep_keys(index, state)
+        return Judged(resolution=resolution, version=state.version, rules=RULES_DIGEST)
+
+    async def _keep_keys(self, index: Index, state: coins.State) -> None:
+        self._keys = await in_pieces(index.make_keys(), self._clock)
+        self._keys_since = state.newest_evidence_run_id
+
+
+def _apply(word: Word, book: Book) -> None:
+    """Let a book be as it will be with a person's word."""
+    if word.withdrawn is None:
+        book.hear(word.judgement)
+    else:
+        book.retire(word.judgement.listing_id, word.withdrawn)
