@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import asyncpg
+import msgspec
 
 from kasparro.clock import Clock, in_pieces
 from kasparro.records import Judgement, Record, Resolution
@@ -18,6 +19,7 @@ from kasparro.resolver.resolve import RULES_DIGEST, resolve, resolve_around
 from kasparro.settings import Settings
 from kasparro.store import coins, listings
 from kasparro.store.pool import Database
+from kasparro.store.queries import batches
 
 # Prices of one coin that lie further apart than this are looked at again: from here on a rule speaks against it.
 _APART = 6 * evidence.PRICE_TOLERANCE
@@ -26,6 +28,8 @@ _HOURS_MAX = int(evidence.PRICE_GAP_MAX / 3600)
 
 _ROUNDS_MAX = 60  # of reading what a change concerns; everything is judged where they do not suffice
 _KEYS_PUT_MAX = 5_000  # listings that changed after the keys were made; beyond it they are made again
+_AFTER_ALL = 2**31 - 1  # a run that will never be
+_NOTHING = Resolution(coins=[], judgements=[], superseded=[])
 _LISTINGS_MAX = 20_000  # read around a change; everything is judged where they do not suffice
 
 
@@ -44,11 +48,6 @@ class Judged(Record, frozen=True, kw_only=True):
     version: int  # of the catalog that it was judged on: what is written to any other may be wrong
     rules: bytes | None  # to be noted: everything was judged by these
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return self.rules is None and not (self.resolution.coins or self.resolution.judgements or self.resolution.superseded)
-
 
 class Word(Record, frozen=True, kw_only=True):
     """What a person says: a new judgement, or that the one of an id no longer stands."""
@@ -66,29 +65,33 @@ class Identity:
         self._keys_since = 0  # runs from here on may have changed listings of which the keys do not know yet
         self._concerned: set[int] = set()  # listings that share a key with one that changed, until what is judged of them is written
 
-    async def judge(self, settled: Settledness, since_run: int, quoted: Collection[int]) -> Judged | None:
-        """Judge what runs from `since_run` on changed, and the coins of the listings with new quotes where prices have parted.
+    async def judge(
+        self, settled: Settledness, since_run: int, run_id: int, news: Collection[int], quoted: Collection[int]
+    ) -> Judged | None:
+        """Judge what has changed in runs from `since_run` to before `run_id`, and in this one.
 
-        Judges everything where it was never judged with all lists complete, or by other rules. None where nothing is to be judged.
+        `news`: the listings of which this run changed something that they are judged by. `quoted`: those with new quotes, whose
+        prices may have parted from those of their coins' other listings.
+        Judges everything where it was never judged with all lists complete, or by other rules. None where nothing changes.
         """
         async with self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
-                changed = await self._changed(conn, state, since_run) | await self._parted(conn, quoted)
+                changed = await self._changed(conn, since_run, run_id, news) | await self._parted(conn, quoted)
                 if not changed:
                     return None
                 resolution = await self._judge_around(conn, Index(self._keys), Book({}), changed)
                 if resolution is not None:
-                    return Judged(resolution=resolution, version=state.version, rules=None)
+                    return _judged(resolution, state, None)
             index, book = await self._read_everything(conn, settled)
-        return await self._judge_everything(index, book, state, settled)
+        return await self._judge_everything(index, book, state, settled, run_id)
 
     async def hear(self, word: Word, settled: Settledness) -> Judged:
-        """Judge what a person's word changes. It is not written yet."""
+        """Judge what a person's word changes. The word itself is not written yet."""
         async with self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
-                await self._changed(conn, state, state.published_run_id + 1)
+                await self._changed(conn, state.published_run_id + 1, None, ())
                 index, book = Index(self._keys), Book({})
                 listing_id, coin_id = word.judgement.listing_id, word.judgement.coin_id
                 await self._load(conn, index, book, {listing_id}, (coin_id,))
@@ -100,37 +103,44 @@ class Identity:
                     return Judged(resolution=resolution, version=state.version, rules=None)
             index, book = await self._read_everything(conn, settled)
         _apply(word, book)
-        return await self._judge_everything(index, book, state, settled)
+        # Whom a person speaks of need not wait for what another page may bring.
+        spoken_of = word.judgement.listing_id
+        index.features[spoken_of] = msgspec.structs.replace(index.features[spoken_of], settled=True)
+        return await self._judge_everything(index, book, state, settled, state.published_run_id + 1) or Judged(
+            resolution=_NOTHING, version=state.version, rules=None
+        )
 
-    def written(self) -> None:
-        """What was judged is in the database."""
+    def written(self, next_run: int) -> None:
+        """What was judged is in the database, and of what runs before `next_run` changed there is no more to come."""
         self._concerned.clear()
+        self._keys_since = max(self._keys_since, next_run)
 
     def _snapshot(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         return self._database.read(snapshot=True, timeout_seconds=self._settings.command_timeout_seconds)
 
-    async def _changed(self, conn: asyncpg.Connection, state: coins.State, since_run: int) -> set[int]:
-        """The listings that runs from `since_run` on changed, and those that this concerns. The keys then know of every listing."""
+    async def _changed(self, conn: asyncpg.Connection, since_run: int, run_id: int | None, news: Collection[int]) -> set[int]:
+        """The listings that runs from `since_run` to before `run_id` (None: every run) changed, `news`, and whom this concerns.
+
+        The keys then know of all of these.
+        """
         if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
             index = Index()
             async for rows in listings.evidence(conn, frozenset(), frozenset()):
                 await in_pieces(index.apply(rows), self._clock)
-            await self._keep_keys(index, state)
+            await self._keep_keys(index, since_run if run_id is None else run_id)
         assert self._keys is not None  # noqa: S101  # made above
-        news = await listings.news(conn, min(since_run, self._keys_since))
-        for start in range(0, len(news), self._settings.statement_rows_max):
-            some = news[start : start + self._settings.statement_rows_max]
-            rows = await listings.evidence_of(conn, [n.listing_id for n in some])
+        told = await listings.news(conn, min(since_run, self._keys_since), _AFTER_ALL if run_id is None else run_id) | set(news)
+        for some in batches(sorted(told), self._settings.statement_rows_max):
+            rows = await listings.evidence_of(conn, some)
             self._concerned |= await in_pieces(self._keys.put(map(features_of, rows)), self._clock)
-        self._keys_since = state.newest_evidence_run_id
-        return self._concerned | {n.listing_id for n in news if n.unjudged or n.evidence_run_id >= since_run}
+        if run_id is not None:
+            self._keys_since = max(self._keys_since, run_id)
+        return self._concerned | told
 
     async def _parted(self, conn: asyncpg.Connection, quoted: Collection[int]) -> set[int]:
         found: set[int] = set()
-        some = list(quoted)
-        for start in range(0, len(some), self._settings.statement_rows_max):
-            these = some[start : start + self._settings.statement_rows_max]
-            found |= await listings.parted(conn, these, apart=_APART, drift_per_root_hour=_DRIFT, hours_max=_HOURS_MAX)
+        for some in batches(sorted(quoted), self._settings.statement_rows_max):
+            found |= await listings.parted(conn, some, apart=_APART, drift_per_root_hour=_DRIFT, hours_max=_HOURS_MAX)
         return found
 
     async def _judge_around(self, conn: asyncpg.Connection, index: Index, book: Book, changed: Collection[int]) -> Resolution | None:
@@ -169,18 +179,25 @@ class Identity:
             await in_pieces(book.load(judgements), self._clock)
         return index, book
 
-    async def _judge_everything(self, index: Index, book: Book, state: coins.State, settled: Settledness) -> Judged:
+    async def _judge_everything(self, index: Index, book: Book, state: coins.State, settled: Settledness, run_id: int) -> Judged | None:
         """With what rules said before counting for nothing while the lists were never complete, so that their order does not matter."""
         from_nothing = state.rules is None
         resolution = await in_pieces(resolve(index, book, provisional=from_nothing), self._clock)
         if from_nothing and not settled.complete:
-            return Judged(resolution=resolution, version=state.version, rules=None)
-        await self._keep_keys(index, state)
-        return Judged(resolution=resolution, version=state.version, rules=RULES_DIGEST)
+            return _judged(resolution, state, None)
+        await self._keep_keys(index, run_id)
+        return _judged(resolution, state, RULES_DIGEST)
 
-    async def _keep_keys(self, index: Index, state: coins.State) -> None:
+    async def _keep_keys(self, index: Index, run_id: int) -> None:
         self._keys = await in_pieces(index.make_keys(), self._clock)
-        self._keys_since = state.newest_evidence_run_id
+        self._keys_since = run_id
+
+
+def _judged(resolution: Resolution, state: coins.State, rules: bytes | None) -> Judged | None:
+    """None where there is nothing to write."""
+    if not (rules or resolution.coins or resolution.judgements or resolution.superseded):
+        return None
+    return Judged(resolution=resolution, version=state.version, rules=rules)
 
 
 def _apply(word: Word, book: Book) -> None:

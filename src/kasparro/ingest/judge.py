@@ -44,6 +44,10 @@ class PersonsJudge:
                 message = f"there is no coin {coin_id!r}; GET /data?q= finds coins by name or symbol"
                 raise NotKnownError(message, code="coin_unknown")
             others = [i for i in await coins.members(conn, target) if i != listing_id]
+            against = await coins.contradiction(conn, listing_id, others, target) if verdict == "same" else None
+        if against is not None:
+            message = f"judgement {against} by a person says that it differs from a listing of {target}; withdraw that one first"
+            raise RefusedError(message, code="judgement_contradicts")
         if verdict == "different" and not others:
             message = f"{source}:{source_id} is all that there is of {target}: there is nothing that it could differ from"
             raise RefusedError(message, code="judgement_contradicts")
@@ -105,7 +109,7 @@ class PersonsJudge:
             touched |= await publication.write(judged)
             now_coin_id = await coins.of_listing(conn, listing_id) or coin_id
             if withdrawn is None and (now_coin_id == coin_id) != (verdict == "same"):
-                message = f"another judgement by a person keeps this from being {verdict} as {coin_id}; withdraw that one first"
+                message = f"judgements by persons keep {coin_id} from being followed; GET /admin/judgements?decided_by=person names them"
                 raise RefusedError(message, code="judgement_contradicts")
             await publication.price(touched)
         log.info("judgement.withdrawn" if withdrawn else "judgement.said", **_told(judgement, judgement_id, now_coin_id))

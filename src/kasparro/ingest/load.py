@@ -4,7 +4,6 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import asyncpg
 
@@ -13,8 +12,7 @@ from kasparro.ingest.plan import Due
 from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Record
 from kasparro.settings import Settings
 from kasparro.store import checkpoints, listings, quotes, raw_pages, runs
-
-Row = TypeVar("Row")
+from kasparro.store.queries import batches
 
 
 class Fetch(Record, frozen=True, kw_only=True):
@@ -31,7 +29,8 @@ class Committed(Record, frozen=True, kw_only=True):
 
     result: PartResult
     checkpoint: Checkpoint
-    listing_ids: tuple[int, ...] = ()  # listings with another newest quote
+    quoted: tuple[int, ...] = ()  # listings with another newest quote
+    news: tuple[int, ...] = ()  # listings of which something changed that they are judged by
 
 
 async def commit_unchanged(
@@ -67,21 +66,21 @@ async def commit_page(
 ) -> Committed:
     """Commit a parsed part in the caller's transaction. Raises RunLostError, and then nothing may be committed."""
     now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
-    listings_written = 0
-    for some in _chunks(page.listings, rows_max):
+    listings_written: list[int] = []
+    for some in batches(page.listings, rows_max):
         listings_written += await listings.write(conn, fetch.source, some, now, run_id=run_id, authoritative=stream.identity)
     if stream.complete:
         listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings], run_id=run_id)
-    contracts_written = 0
+    contracts_written, contracts_of = 0, list[int]()
     if stream.contracts != "none":
         platform = None if stream.contracts == "of_source" else due.checkpoint.part
-        contracts_written = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max, run_id=run_id)
-    inserted, revised, listing_ids = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
+        contracts_written, contracts_of = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max, run_id=run_id)
+    quoted = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
     if rates:
         await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at)
-    for some_rejects in _chunks(page.rejects, rows_max):
+    for some_rejects in batches(page.rejects, rows_max):
         await raw_pages.write_rejects(conn, some_rejects, run_id=run_id, stream=stream.name, part=due.checkpoint.part, now=now)
     if is_new and settings.raw_days and settings.raw_megabytes:
         await raw_pages.write(
@@ -108,47 +107,49 @@ async def commit_page(
     result = PartResult(
         rows_received=page.rows_received,
         rows_rejected=len(page.rejects),
-        listings_written=listings_written,
-        quotes_written=inserted,
-        quotes_revised=revised,
+        listings_written=len(listings_written),
+        quotes_written=quoted.inserted,
+        quotes_revised=quoted.revised,
         other_written=contracts_written + len(rates),
     )
-    return Committed(result=result, checkpoint=checkpoint, listing_ids=listing_ids)
+    news = (*listings_written, *contracts_of, *quoted.first_ids)
+    return Committed(result=result, checkpoint=checkpoint, quoted=quoted.listing_ids, news=news)
 
 
 async def _write_quotes(
     conn: asyncpg.Connection, fetch: Fetch, page: Page, *, run_id: int, settings: Settings, now: datetime
-) -> tuple[int, int, tuple[int, ...]]:
-    """(new, revised, listings whose newest quote changed)."""
+) -> quotes.QuotesWritten:
     kept_from = datetime.combine((now - timedelta(days=settings.quote_days)).astimezone(UTC).date(), datetime.min.time(), UTC)
     days = {q.observed_at.astimezone(UTC).date() for q in page.quotes if q.observed_at >= kept_from}
     await quotes.make_partitions(conn, "quotes", days)
     inserted = revised = 0
-    listing_ids: list[int] = []
-    for some in _chunks(sorted(page.quotes, key=lambda q: q.source_id), settings.statement_rows_max):
+    listing_ids, first_ids = list[int](), list[int]()
+    for some in batches(sorted(page.quotes, key=lambda q: q.source_id), settings.statement_rows_max):
         written = await quotes.write(conn, fetch.source, some, run_id=run_id, kept_from=kept_from, fetched_at=fetch.fetched_at, now=now)
         inserted += written.inserted
         revised += written.revised
         listing_ids += written.listing_ids
-    return inserted, revised, tuple(listing_ids)
+        first_ids += written.first_ids
+    return quotes.QuotesWritten(inserted=inserted, revised=revised, listing_ids=tuple(listing_ids), first_ids=tuple(first_ids))
 
 
 async def _replace_contracts(
     conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int, *, run_id: int
-) -> int:
-    """Make a source's contracts, of a platform or of all, those that are given; how many were added or deleted."""
+) -> tuple[int, list[int]]:
+    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings)."""
     before = await listings.contracts(conn, source, platform)
     after = {(c.source_id, c.platform, c.address) for c in contracts}
     added, deleted = sorted(after - before), sorted(before - after)
-    for some in _chunks(added, rows_max):
-        await listings.write_contracts(
+    of: list[int] = []
+    for some in batches(added, rows_max):
+        of += await listings.write_contracts(
             conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some], run_id=run_id
         )
-    for some in _chunks(deleted, rows_max):
-        await listings.delete_contracts(
+    for some in batches(deleted, rows_max):
+        of += await listings.delete_contracts(
             conn, source, [ListingContract(source_id=i, platform=p, address=a) for i, p, a in some], run_id=run_id
         )
-    return len(added) + len(deleted)
+    return len(added) + len(deleted), of
 
 
 async def _finish(
@@ -166,7 +167,3 @@ async def _finish(
     await checkpoints.add_calls(conn, fetch.source, now.date().replace(day=1), 1)
     await runs.renew_lease(conn, run_id, settings.lease_seconds)
     await checkpoints.commit(conn, checkpoint, known, gone)
-
-
-def _chunks(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
-    return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -1,7 +1,7 @@
 """Turns what was committed into what is served: judgements, coins and prices, under a new catalog version."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -11,11 +11,13 @@ import asyncpg
 from kasparro.clock import Clock
 from kasparro.errors import DatabaseError
 from kasparro.ingest.identity import Identity, Judged, Settledness
+from kasparro.ingest.load import Committed
 from kasparro.pricing.choose import choose
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
 from kasparro.store import coins, prices, quotes, runs
 from kasparro.store.pool import Database
+from kasparro.store.queries import batches
 
 _COINS_AT_A_TIME = 500
 _BULK_ROWS = 5_000  # written at once, they change what the planner should do
@@ -58,48 +60,55 @@ class Publisher:
         self._lock = asyncio.Lock()
         self._since_run: int | None = None  # what runs from here on brought may not be published yet; None: not asked yet
         self._caught_up = False  # the quotes of earlier runs are in the prices
-        self._listing_ids: set[int] = set()
+        self._quoted: set[int] = set()  # listings with another newest quote since the last publication
+        self._news: set[int] = set()  # listings of which something changed since then that they are judged by
 
-    def note(self, listing_ids: Iterable[int]) -> None:
-        """Remember which listings a committed part gave another newest quote."""
-        self._listing_ids.update(listing_ids)
+    def note(self, done: Committed) -> None:
+        """Remember what a committed part changed."""
+        self._quoted.update(done.quoted)
+        self._news.update(done.news)
 
     async def publish(self, *, final: bool) -> bool:
         """Publish what has changed since the last call; whether anything was. `final` marks the run as wholly published."""
         async with self._lock:
-            listing_ids, self._listing_ids = self._listing_ids, set()
+            quoted, self._quoted = self._quoted, set()
+            news, self._news = self._news, set()
             try:
-                return await until_current(lambda: self._publish(listing_ids, final=final))
+                return await until_current(lambda: self._publish(quoted, news, final=final))
             except BaseException:
-                self.note(listing_ids)
+                self._quoted |= quoted
+                self._news |= news
                 raise
 
-    async def _publish(self, listing_ids: set[int], *, final: bool) -> bool:
+    async def _publish(self, quoted: set[int], news: set[int], *, final: bool) -> bool:
         if self._since_run is None:
             async with self._database.read() as conn:
                 self._since_run = (await coins.state(conn)).published_run_id + 1
-        judged = await self._identity.judge(self._settledness(), self._since_run, listing_ids)
+        judged = await self._identity.judge(self._settledness(), self._since_run, self._run_id, news, quoted)
         async with self._database.write() as conn:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
-            news = judged is not None and not judged.is_empty
-            if not news and not listing_ids and not unpriced:
+            if judged is None and not quoted and not unpriced:
                 if final:
                     await coins.mark_published(conn, self._run_id)
-                self._caught_up = True
+                self._done(final=final)
                 return False
-            publication = await Publication.begin(conn, self._settings, self._clock.now(), judged if news else None)
+            publication = await Publication.begin(conn, self._settings, self._clock.now(), judged)
             coin_keys = set(unpriced)
-            if judged is not None and news:
+            if judged is not None:
                 coin_keys |= await publication.write(judged)
-            for some in chunks(sorted(listing_ids), _COINS_AT_A_TIME):
+            for some in batches(sorted(quoted), _COINS_AT_A_TIME):
                 coin_keys.update(await quotes.coins_of_listings(conn, some))
             await publication.price(coin_keys)
             if final:
                 await coins.mark_published(conn, self._run_id)
             await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
-        self._identity.written()
-        self._caught_up = True
+        self._done(final=final)
         return True
+
+    def _done(self, *, final: bool) -> None:
+        self._caught_up = True
+        self._since_run = self._run_id  # what earlier runs left is published; what this one brings is noted
+        self._identity.written(self._run_id + final)
 
 
 class Publication:
@@ -128,13 +137,13 @@ class Publication:
     async def _write_resolution(self, resolution: Resolution) -> set[int]:
         conn, size = self._conn, self._settings.statement_rows_max
         touched: set[int] = set()
-        for some_coins in chunks(resolution.coins, size):
+        for some_coins in batches(resolution.coins, size):
             await coins.mint(conn, some_coins, self.now, self.version)
-        for some_coins in chunks(resolution.coins, size):
+        for some_coins in batches(resolution.coins, size):
             await coins.update(conn, some_coins, self.version)
-        for some_ids in chunks(resolution.superseded, size):
+        for some_ids in batches(resolution.superseded, size):
             touched |= await coins.supersede(conn, some_ids, self.now, self.version)
-        for some in chunks(resolution.judgements, size):
+        for some in batches(resolution.judgements, size):
             touched |= (await coins.write_judgements(conn, some, self.now, self.version)).coin_keys
         if len(resolution.judgements) >= _BULK_ROWS:
             await coins.analyze(conn)
@@ -142,7 +151,7 @@ class Publication:
 
     async def price(self, coin_keys: Collection[int]) -> None:
         """Choose and write the prices of coins."""
-        for some in chunks(sorted(coin_keys), _COINS_AT_A_TIME):
+        for some in batches(sorted(coin_keys), _COINS_AT_A_TIME):
             await self._write_prices(some, await quotes.of_coins(self._conn, some))
 
     async def _write_prices(self, coin_keys: Sequence[int], by_coin: dict[int, list[CoinQuote]]) -> None:
@@ -162,8 +171,3 @@ class Publication:
             await prices.write(self._conn, chosen, moved, self.now, self.version)
         if gone := [key for key in published if key not in by_coin]:
             await prices.withdraw(self._conn, gone)
-
-
-def chunks(rows: Sequence, size: int) -> list[Sequence]:  # type: ignore[type-arg]  # of anything
-    """The rows in lists of at most `size`."""
-    return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -218,7 +218,7 @@ class Run:
         """Carry out one part and tell what it changed."""
         done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
         work.add(done.result, has_quotes=due.stream.quotes)
-        self.publisher.note(done.listing_ids)
+        self.publisher.note(done)
         self._changed.set()
         if self.observe is not None:
             parts = work.progress.parts(due.stream.name)

@@ -29,7 +29,6 @@ class State(Record, frozen=True, kw_only=True):
     version: int  # of the catalog
     published_run_id: int  # the last run whose quotes are all in the prices; 0 before the first
     rules: bytes | None  # digest of the rules by which everything was judged with all lists complete; None: not yet
-    newest_evidence_run_id: int  # the last run that changed what a listing is judged by
 
 
 async def state(conn: asyncpg.Connection) -> State:
@@ -83,6 +82,12 @@ async def members(conn: asyncpg.Connection, coin_id: str) -> list[int]:
 async def of_listing(conn: asyncpg.Connection, listing_id: int) -> str | None:
     """The id of the coin that a listing is judged to be; None where it is not judged."""
     found: str | None = await conn.fetchval(_SQL["select_coin_of_listing"], listing_id)
+    return found
+
+
+async def contradiction(conn: asyncpg.Connection, listing_id: int, others: Sequence[int], coin_id: str) -> int | None:
+    """A judgement by a person that keeps a listing from being one coin with others, what was said of the coin itself left out."""
+    found: int | None = await conn.fetchval(_SQL["select_contradiction"], listing_id, others, coin_id)
     return found
 
 

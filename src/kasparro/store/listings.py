@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import EvidenceRow, Listing, ListingContract, Record
+from kasparro.records import EvidenceRow, Listing, ListingContract
 from kasparro.store import queries
 
 _SQL = queries.load("listings")
@@ -24,8 +24,8 @@ _ANY = _Any()
 
 async def write(
     conn: asyncpg.Connection, source: str, listings: Sequence[Listing], now: datetime, *, run_id: int, authoritative: bool
-) -> int:
-    """Write listings that are new, and those that changed if this stream is the one to say; how many were written.
+) -> list[int]:
+    """Write listings that are new, and those that changed if this stream is the one to say; the ids of those that were written.
 
     Only a source's list says what a listing is called: where two streams disagree, they would otherwise rename it in turns.
     """
@@ -33,12 +33,12 @@ async def write(
     written = await conn.fetch(_SQL["insert_missing_listings"], source, *columns, now, run_id)
     if authoritative:
         written += await conn.fetch(_SQL["update_changed_listings"], source, *columns, now, run_id)
-    return len(written)
+    return [row["listing_id"] for row in written]
 
 
-async def deactivate_vanished(conn: asyncpg.Connection, source: str, source_ids: Sequence[str], *, run_id: int) -> int:
-    """Mark the listings that a source's complete list no longer names as inactive; how many there were."""
-    return len(await conn.fetch(_SQL["deactivate_vanished_listings"], source, source_ids, run_id))
+async def deactivate_vanished(conn: asyncpg.Connection, source: str, source_ids: Sequence[str], *, run_id: int) -> list[int]:
+    """Mark the listings that a source's complete list no longer names as inactive; their ids."""
+    return [row["listing_id"] for row in await conn.fetch(_SQL["deactivate_vanished_listings"], source, source_ids, run_id)]
 
 
 async def contracts(conn: asyncpg.Connection, source: str, platform: str | None) -> set[tuple[str, str, str]]:
@@ -46,33 +46,30 @@ async def contracts(conn: asyncpg.Connection, source: str, platform: str | None)
     return {tuple(row) for row in await conn.fetch(_SQL["select_contracts"], source, platform)}
 
 
-async def write_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> None:
-    """Insert contracts that are not there yet."""
+async def write_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> list[int]:
+    """Insert contracts that are not there yet; the ids of the listings that they are of."""
     await conn.execute(_SQL["insert_contracts"], source, *_contract_columns(rows))
-    await conn.execute(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
+    return await _note_evidence(conn, source, rows, run_id)
 
 
-async def delete_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> None:
-    """Delete contracts that the source no longer gives."""
+async def delete_contracts(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], *, run_id: int) -> list[int]:
+    """Delete contracts that the source no longer gives; the ids of the listings that they were of."""
     await conn.execute(_SQL["delete_contracts"], source, *_contract_columns(rows))
-    await conn.execute(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
+    return await _note_evidence(conn, source, rows, run_id)
+
+
+async def _note_evidence(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], run_id: int) -> list[int]:
+    noted = await conn.fetch(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
+    return [row["listing_id"] for row in noted]
 
 
 def _contract_columns(rows: Sequence[ListingContract]) -> tuple[list[str], list[str], list[str]]:
     return [x.source_id for x in rows], [x.platform for x in rows], [x.address for x in rows]
 
 
-class News(Record, frozen=True, kw_only=True):
-    """A listing that may have to be judged, or judged anew."""
-
-    listing_id: int
-    evidence_run_id: int  # the run that last changed what it is judged by
-    unjudged: bool  # it is not judged to be any coin
-
-
-async def news(conn: asyncpg.Connection, since_run: int) -> list[News]:
-    """The listings of which runs from this one on changed what they are judged by, and those that are not judged."""
-    return [News(**row) for row in await conn.fetch(_SQL["select_news"], since_run)]
+async def news(conn: asyncpg.Connection, from_run: int, before_run: int) -> set[int]:
+    """The listings of which runs changed what they are judged by, from one run to before another, and those that are not judged."""
+    return {row["listing_id"] for row in await conn.fetch(_SQL["select_news"], from_run, before_run)}
 
 
 async def parted(

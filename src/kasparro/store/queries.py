@@ -11,12 +11,13 @@ server cannot prepare; every other query is prepared against a migrated database
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 _NAME = re.compile(r"-- name: ([a-z][a-z0-9_]*)")
+Row = TypeVar("Row")
 _UNPREPARED = "unprepared:"
 
 
@@ -116,3 +117,8 @@ def _broken(file: str, number: int, what: str) -> ValueError:
 
 def _folder() -> Traversable:
     return resources.files("kasparro.store") / "sql"
+
+
+def batches(rows: Sequence[Row], size: int) -> list[Sequence[Row]]:
+    """The rows in as many parts of at most `size` as one statement each takes."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]

@@ -17,6 +17,7 @@ class QuotesWritten(Record, frozen=True, kw_only=True):
     inserted: int
     revised: int
     listing_ids: tuple[int, ...]  # listings whose newest quote is another one now
+    first_ids: tuple[int, ...]  # listings that had none before
 
 
 async def make_partitions(conn: asyncpg.Connection, table: str, days: Iterable[date]) -> None:
@@ -45,7 +46,12 @@ async def write(
         fetched_at,
         now,
     )
-    return QuotesWritten(inserted=row["inserted"], revised=row["revised"], listing_ids=tuple(row["listing_ids"] or ()))
+    return QuotesWritten(
+        inserted=row["inserted"],
+        revised=row["revised"],
+        listing_ids=tuple(row["listing_ids"] or ()),
+        first_ids=tuple(row["first_ids"] or ()),
+    )
 
 
 async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> None:

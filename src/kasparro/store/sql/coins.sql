@@ -9,11 +9,8 @@ UPDATE catalog_version SET version = version + 1, published_at = $1 RETURNING ve
 UPDATE catalog_version SET published_run_id = $1 WHERE published_run_id <> $1;
 
 -- name: select_state
--- The catalog version, the last run whose quotes are all in the prices, the rules that everything was judged by, and the last run
--- that changed what a listing is judged by.
-SELECT version, published_run_id, rules,
-       coalesce((SELECT max(evidence_run_id) FROM listings), 0) AS newest_evidence_run_id
-FROM catalog_version;
+-- The catalog version, the last run whose quotes are all in the prices, and the rules that everything was judged by.
+SELECT version, published_run_id, rules FROM catalog_version;
 
 -- name: set_rules
 -- Everything was judged by these rules, with all lists complete.
@@ -119,6 +116,15 @@ WHERE c.coin_id = ANY($2::text[]) AND NOT j.listing_id = ANY($1::integer[]);
 -- One judgement by its id.
 SELECT j.listing_id, c.coin_id, j.verdict, j.decided_by, j.note, j.superseded_at
 FROM judgements AS j JOIN coins AS c ON c.coin_key = j.coin_key WHERE j.judgement_id = $1;
+
+-- name: select_contradiction
+-- A judgement by a person that listing $1 differs from one of the listings $2, said of either and not of the coin $3 itself.
+SELECT j.judgement_id FROM judgements AS j JOIN coins AS c USING (coin_key)
+WHERE j.superseded_at IS NULL AND j.decided_by = 'person' AND j.verdict = 'different'
+  AND ((j.listing_id = ANY($2::integer[]) AND j.evidence -> 'listings' @> to_jsonb($1::integer))
+       OR (j.listing_id = $1 AND c.coin_id <> $3
+           AND EXISTS (SELECT FROM jsonb_array_elements(j.evidence -> 'listings') AS e (other) WHERE e.other::integer = ANY($2::integer[]))))
+ORDER BY j.judgement_id LIMIT 1;
 
 -- name: supersede_pair
 -- A person speaks on a listing and a coin: what was said of the two, or where the listing was, no longer stands.

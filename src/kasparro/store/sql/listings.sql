@@ -52,7 +52,8 @@ ON CONFLICT DO NOTHING;
 -- name: note_evidence
 -- What listings are judged by has changed in a run.
 UPDATE listings AS l SET evidence_run_id = $3
-FROM unnest($2::text[]) AS u (source_id) WHERE l.source = $1 AND l.source_id = u.source_id AND l.evidence_run_id <> $3;
+FROM unnest($2::text[]) AS u (source_id) WHERE l.source = $1 AND l.source_id = u.source_id
+RETURNING l.listing_id;
 
 -- name: delete_contracts
 -- Contracts that a source no longer gives.
@@ -87,11 +88,10 @@ LEFT JOIN latest_quotes AS q USING (listing_id)
 WHERE l.listing_id = ANY($1::integer[]);
 
 -- name: select_news
--- The listings of which runs from $1 on changed what they are judged by, or which are not judged to be any coin.
-SELECT l.listing_id, l.evidence_run_id,
-       NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL) AS unjudged
+-- The listings of which runs from $1 to before $2 changed what they are judged by, and those that are not judged to be any coin.
+SELECT l.listing_id
 FROM listings AS l
-WHERE l.evidence_run_id >= $1
+WHERE (l.evidence_run_id >= $1 AND l.evidence_run_id < $2)
    OR NOT EXISTS (SELECT FROM judgements AS j WHERE j.listing_id = l.listing_id AND j.verdict = 'same' AND j.superseded_at IS NULL);
 
 -- name: select_parted

@@ -6,7 +6,7 @@ SELECT make_day_partition($1, $2);
 
 -- name: insert_quotes
 -- Insert quotes and advance the newest one of each listing. The same observed_at with other values is revised in place.
--- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote now.
+-- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote or a first.
 -- Quotes from before $10 are older than what is kept: they count only as the newest. A first quote is news to identity.
 WITH incoming AS (
     SELECT l.listing_id, u.*
@@ -16,8 +16,8 @@ WITH incoming AS (
 ), first AS (
     UPDATE listings AS l SET evidence_run_id = $11
     FROM incoming AS i
-    WHERE l.listing_id = i.listing_id AND l.evidence_run_id <> $11
-      AND NOT EXISTS (SELECT FROM latest_quotes AS q WHERE q.listing_id = i.listing_id)
+    WHERE l.listing_id = i.listing_id AND NOT EXISTS (SELECT FROM latest_quotes AS q WHERE q.listing_id = i.listing_id)
+    RETURNING l.listing_id
 ), written AS (
     INSERT INTO quotes (listing_id, run_id, observed_at, price, market_cap, volume_24h, fetched_at, recorded_at)
     SELECT listing_id, $11, observed_at, price, market_cap, volume_24h, $12, $13 FROM incoming WHERE observed_at >= $10
@@ -42,7 +42,8 @@ WITH incoming AS (
 )
 SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
        (SELECT count(*) FROM written WHERE NOT is_new)::integer AS revised,
-       (SELECT array_agg(listing_id) FROM newest) AS listing_ids;
+       (SELECT array_agg(listing_id) FROM newest) AS listing_ids,
+       (SELECT array_agg(listing_id) FROM first) AS first_ids;
 
 -- name: insert_rates
 -- Exchange rates as a source gave them at a time.

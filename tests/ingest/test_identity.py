@@ -1,0 +1,131 @@
+"""Identity over real runs: what a change concerns is judged, and nothing else."""
+
+import pytest
+
+from kasparro.clock import SystemClock
+from kasparro.ingest.identity import Identity, Judged, Settledness
+from kasparro.ingest.publish import OutdatedError, Publication
+from kasparro.ingest.run import Ingest, run_once
+from kasparro.store.pool import Database
+from tests.ingest.conftest import state
+from tests.upstream.server import Upstream
+
+ALL = frozenset({"coingecko", "coinpaprika"})
+COMPLETE = Settledness(listed=ALL, quoted=ALL, complete=True)
+IDENTITY = ("judgements", "coins")
+# Renames, deaths and prices that part, as a run would leave them.
+CHANGES = """
+    WITH chosen AS (SELECT listing_id, row_number() OVER (ORDER BY md5(source || source_id)) AS n FROM listings),
+    parted AS (UPDATE latest_quotes AS q SET price = q.price * 50 FROM chosen
+               WHERE chosen.listing_id = q.listing_id AND n <= 60 AND n % 3 = 2)
+    UPDATE listings AS l SET name = CASE WHEN n % 3 = 0 THEN l.name || ' Finance' ELSE l.name END,
+                             active = CASE WHEN n % 3 = 1 THEN false ELSE l.active END, evidence_run_id = $1
+    FROM chosen WHERE chosen.listing_id = l.listing_id AND n <= 60"""
+
+
+async def run_count(db: Database) -> int:
+    """The last run's id."""
+    async with db.connection() as conn:
+        return int(await conn.fetchval("SELECT max(run_id) FROM runs"))
+
+
+def told(judged: Judged) -> tuple[object, ...]:
+    """What judging changes, in an order of its own."""
+    found = judged.resolution
+    judgements = sorted((j.listing_id, j.coin_id, j.verdict, j.rule) for j in found.judgements)
+    return judgements, sorted(found.superseded), sorted(found.coins, key=lambda c: c.coin_id)
+
+
+async def rules(db: Database) -> bytes | None:
+    """By which rules everything was judged."""
+    async with db.connection() as conn:
+        found: bytes | None = await conn.fetchval("SELECT rules FROM catalog_version")
+    return found
+
+
+async def test_a_change_is_judged_as_if_everything_were(ingest: Ingest, db: Database) -> None:
+    """What is judged around changed listings is what judging all listings anew comes to."""
+    await run_once(ingest, "command")
+    last = await run_count(db)
+    async with db.connection() as conn:
+        await conn.execute(CHANGES, last + 1)
+    around = await Identity(db, ingest.settings, SystemClock()).judge(COMPLETE, last + 1, last + 2, (), ())
+    async with db.connection() as conn:
+        await conn.execute("UPDATE catalog_version SET rules = 'others'")
+
+    everything = await Identity(db, ingest.settings, SystemClock()).judge(COMPLETE, last + 1, last + 2, (), ())
+
+    assert around is not None
+    assert everything is not None
+    assert around.rules is None
+    assert everything.rules is not None
+    assert told(around) == told(everything)
+    assert around.resolution.superseded
+
+
+async def test_a_run_without_news_judges_nothing(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+    """Prices that move together are no reason to look at identity."""
+    await run_once(ingest, "command")
+    before = await state(db)
+    upstream.tick()
+
+    await run_once(ingest, "command")
+
+    after = await state(db)
+    assert [after[name] for name in IDENTITY] == [before[name] for name in IDENTITY]
+
+
+async def test_everything_is_judged_anew_by_other_rules(ingest: Ingest, db: Database) -> None:
+    """An upgrade of the rules takes effect in the next run, once."""
+    await run_once(ingest, "command")
+    good, digest = await state(db), await rules(db)
+    async with db.connection() as conn:
+        await conn.execute("UPDATE catalog_version SET rules = 'older'")
+
+    await run_once(ingest, "command", full=True)
+
+    assert await rules(db) == digest
+    after = await state(db)
+    assert [after[name] for name in IDENTITY] == [good[name] for name in IDENTITY]
+
+
+async def test_another_process_s_changes_are_seen(ingest: Ingest, db: Database) -> None:
+    """The keys that a process keeps know of what other processes' runs changed since."""
+    await run_once(ingest, "command")
+    async with db.connection() as conn:
+        moved = await conn.fetchval("""
+            SELECT j.listing_id FROM judgements j JOIN listings l USING (listing_id) WHERE l.source = 'coinpaprika' AND j.rule <> 'own'
+            AND NOT EXISTS (SELECT FROM latest_quotes q WHERE q.listing_id = j.listing_id)
+            AND NOT EXISTS (SELECT FROM listing_contracts c WHERE c.source_id = l.source_id)
+            AND j.verdict = 'same' AND j.superseded_at IS NULL ORDER BY 1 LIMIT 1""")
+        await conn.execute(
+            "INSERT INTO runs (trigger, status, owner_host, owner_process, started_at, finished_at, lease_until, open)"
+            " VALUES ('schedule', 'succeeded', 'h', 'p', now(), now(), now(), false)"
+        )
+        await conn.execute(
+            "UPDATE listings SET symbol = 'QQQQ', name = 'Nothing Alike At All', evidence_run_id = $2 WHERE listing_id = $1", moved,
+            await run_count(db),
+        )  # fmt: skip
+    other = Identity(db, ingest.settings, SystemClock())
+
+    judged = await other.judge(COMPLETE, await run_count(db), await run_count(db) + 1, (), ())
+    same_process = await ingest.identity.judge(COMPLETE, await run_count(db), await run_count(db) + 1, (), ())
+
+    assert (judged is None) == (same_process is None)
+    if judged is not None and same_process is not None:
+        assert judged.resolution == same_process.resolution
+
+
+async def test_what_was_judged_on_another_state_is_not_written(ingest: Ingest, db: Database) -> None:
+    """Somebody who publishes meanwhile is not overwritten: it is judged again."""
+    await run_once(ingest, "command")
+    last = await run_count(db)
+    async with db.connection() as conn:
+        await conn.execute(CHANGES, last + 1)
+    judged = await ingest.identity.judge(COMPLETE, last + 1, last + 2, (), ())
+    async with db.connection() as conn:
+        await conn.execute("UPDATE catalog_version SET version = version + 1")
+
+    with pytest.raises(OutdatedError):
+        async with db.write() as conn:
+            await Publication.begin(conn, ingest.settings, ingest.clock.now(), judged)
