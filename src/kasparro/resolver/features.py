@@ -34,6 +34,7 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     ath_price: float | None
     ath: float  # seconds since 1970, 0 where unknown
     first_seen: float  # seconds since 1970, 0 where unknown
+    course: tuple[tuple[float, float], ...] = ()  # (seconds since 1970, price), oldest first
 
 
 def slug_of(source: str, source_id: str) -> str:
@@ -68,4 +69,5 @@ def features_of(row: EvidenceRow) -> Features:
         row.volume_24h or None,
         row.ath_price or None, row.ath_at.timestamp() if row.ath_at is not None and row.ath_price else 0.0,
         row.first_seen_at.timestamp() if row.first_seen_at is not None else 0.0,
+        row.course,
     )  # fmt: skip

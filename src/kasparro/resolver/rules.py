@@ -58,6 +58,8 @@ _TABLE = {
     "peak.same": Rule(6.0, "The all-time highs were at the same time and price: nearly a fingerprint."),
     "peak.day": Rule(0.0, "The all-time highs were at the same time, at other prices."),
     "peak.apart": Rule(-0.5, "The all-time highs were at other times and other prices. Sources that began at other times have that."),
+    "course.together": Rule(0.5, "Their prices have gone up and down together. Clones of a name often follow it, so this is little."),
+    "course.apart": Rule(-1.5, "Their prices have gone different ways."),
     "source.renamed": Rule(6.0, "The source lists the coin under a new id; the old one is dead and otherwise the same."),
 }
 RULES: dict[str, Rule] = {name: rule._replace(kind=name.partition(".")[0]) for name, rule in _TABLE.items()}
