@@ -9,22 +9,26 @@ The arguments name the markets whose prices both sources really recorded: rules 
 looked at on those alone. Hardly any two namesakes there are both priced, so a regression has nothing to learn from; the table
 shows instead how often each rule applies to the listings of one pair, and to the listings of two, and the logarithm of the ratio.
 That is what a rule would weigh if no other said the same; together they say much the same, so the table gives each less.
+
+Last comes what names and symbols do alone: contracts and prices are hidden, and the pairs are the listings that share a contract
+which no third one claims. These are many more than the known pairs, and no weight was chosen by them.
 """
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from math import exp, log
 from typing import NamedTuple
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from kasparro.resolver import evidence
 from kasparro.resolver.features import Features
-from kasparro.resolver.index import Index
+from kasparro.resolver.index import Index, members
 from kasparro.resolver.pairs import candidates, findings
 from kasparro.resolver.rules import BASE, RULES, WEIGHT
 from tests.benchmarks.identity import GECKO, PAPRIKA, Pairs, by_rules, priced_pairs, scored
@@ -132,6 +136,21 @@ def ratios(market: Recorded, pairs: Pairs) -> dict[str, tuple[int, int, float]]:
     return out
 
 
+def paired_by_contract(market: Recorded) -> Pairs:
+    """The listings of both sources that share an address on one chain, if no third listing claims it and they share no other."""
+    index, _ = by_id(market)
+    ours, theirs = index.sources[GECKO].addresses, index.sources[PAPRIKA].addresses
+    found: set[tuple[int, int]] = set()
+    for address in ours.keys() & theirs.keys():
+        (a, *more), (b, *others) = members(ours, address), members(theirs, address)
+        if not more and not others and set(index.features[a].contracts) & set(index.features[b].contracts):
+            found.add((a, b))
+    times: dict[int, int] = defaultdict(int)
+    for i in [i for pair in found for i in pair]:
+        times[i] += 1
+    return [(index.features[a].source_id, index.features[b].source_id) for a, b in found if times[a] == times[b] == 1]
+
+
 @contextmanager
 def weighing(weight: Mapping[str, float]) -> Iterator[None]:
     """Let the rules weigh what is given, for as long as this lasts."""
@@ -194,6 +213,15 @@ def main(recorded: set[str]) -> None:
             figures = (few.precision, few.recall, every.precision, every.recall)
             counts = (str(len(every.false)), str(len(every.missed)))
             table.add_row(f"{name}, {market.name}", f"{loss:.4f}", *(f"{f:.4f}" for f in figures), *counts)
+    Console().print(table)
+    table = Table(title="Names and symbols alone, against contracts")
+    for column in ("", "pairs", "precision", "recall", "false", "missed"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    hidden = dict.fromkeys(("price", "observed_at", "market_cap", "volume_24h", "ath_price", "ath_at")) | {"contracts": ()}
+    for market in markets:
+        score = scored(by_rules(msgspec.structs.replace(row, **hidden) for row in market.rows), paired_by_contract(market))
+        counts = (str(score.pairs), f"{score.precision:.4f}", f"{score.recall:.4f}", str(len(score.false)), str(len(score.missed)))
+        table.add_row(market.name, *counts)
     Console().print(table)
 
 

@@ -192,7 +192,7 @@ def activity(a: Features, b: Features) -> str | None:
 def course(a: Features, b: Features) -> str | None:
     """Over the span that both were observed in, their prices went up and down together, or each its own way.
 
-    Pearson's correlation of their logarithmic returns over twelve equal steps, each step taken at the last price known then.
+    Pearson's correlation of their logarithmic returns over twelve equal steps, between two observations on the line through them.
     Returns are compared, not prices: two prices that only drift correlate without having to do with one another. The steps are
     few and long because the correlation of returns vanishes as steps get shorter when the observations are not of one moment
     (Epps, "Comovements in Stock Prices in the Very Short Run", 1979), and those of two sources never are. None with too few
@@ -203,16 +203,18 @@ def course(a: Features, b: Features) -> str | None:
     start, end = max(a.course[0][0], b.course[0][0]), min(a.course[-1][0], b.course[-1][0])
     if any(sum(start <= at <= end for at, _ in f.course) < COURSE_POINTS_MIN for f in (a, b)):
         return None
-    ours, theirs = ([log(_price_at(f, start + (end - start) * n / COURSE_STEPS)) for n in range(COURSE_STEPS + 1)] for f in (a, b))
+    ours, theirs = ([_log_price(f, start + (end - start) * n / COURSE_STEPS) for n in range(COURSE_STEPS + 1)] for f in (a, b))
     if max(ours) - min(ours) < COURSE_MOVED and max(theirs) - min(theirs) < COURSE_MOVED:
         return None
     together = _correlation(_steps(ours), _steps(theirs))
     return "course.together" if together >= COURSE_TOGETHER else "course.apart" if together < COURSE_APART else None
 
 
-def _price_at(f: Features, at: float) -> float:
-    """The last price known at a time that is not before the first."""
-    return f.course[bisect_right(f.course, at, key=lambda point: point[0]) - 1][1]
+def _log_price(f: Features, at: float) -> float:
+    """The logarithm of the price at a time within the course."""
+    after = min(len(f.course) - 1, bisect_right(f.course, at, key=lambda point: point[0]))
+    (t, price), (u, next_price) = f.course[after - 1], f.course[after]
+    return log(price) + (log(next_price) - log(price)) * (at - t) / (u - t) if u > t else log(price)
 
 
 def _steps(values: list[float]) -> list[float]:
