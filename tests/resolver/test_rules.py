@@ -1,11 +1,14 @@
 """The table of rules row by row: each can be produced, says what it claims, and adds up to what is explained."""
 
+import re
 from datetime import timedelta
 from math import isclose
+from pathlib import Path
 
 import pytest
 
 from kasparro.records import EvidenceRow
+from kasparro.resolver import rules
 from kasparro.resolver.pairs import Pair, explain, findings, renamed, score
 from kasparro.resolver.rules import BASE, RULES, SAME, STRONG, UNSURE, WEIGHT, confidence, score_of
 from tests.resolver.driving import World, resolved
@@ -129,3 +132,12 @@ def test_a_confidence_of_none_or_all_has_a_score() -> None:
     """The ends of the scale are cut off at thirty."""
     assert (score_of(0.0), score_of(1.0)) == (-30.0, 30.0)
     assert confidence(1e9) == confidence(30.0)
+
+
+def test_the_documented_table_is_the_table() -> None:
+    """docs/identity.md lists the rules with weight and claim, in the order of the code."""
+    text = (Path(__file__).parents[2] / "docs" / "identity.md").read_text()
+    rows = re.findall(r"^\| `([a-z.]+)` \| ([+-]\d+\.\d) \| (.+) \|$", text, re.MULTILINE)
+    assert rows == [(name, f"{rule.weight:+.1f}", rule.claim) for name, rule in RULES.items()]
+    limits = re.findall(r"^\| `([A-Z]+)` \| (\d\.\d) \|", text, re.MULTILINE)
+    assert limits == [(name, str(getattr(rules, name))) for name in ("SAME", "UNSURE", "MARGIN", "STICKY")]
