@@ -146,6 +146,7 @@ class EvidenceRow(Record, frozen=True, kw_only=True):
     ath_price: float | None = None
     ath_at: datetime | None = None
     first_seen_at: datetime | None = None  # when we first saw the listing; None: not known, taken as the oldest
+    course: tuple[tuple[float, float], ...] = ()  # (seconds since 1970, price), oldest first; read only where a judgement is open
 
 
 class Judgement(Record, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
-"""`make bench`: what /health answers while a full run works, and what a run costs.
+"""`make bench`: how well listings are told apart, what /health answers while a full run works, and what a run costs.
 
-The market is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is served there already.
+`make bench ARGS=identity` prints the first alone. KASPARRO_TEST_MARKETS may name a folder of recorded markets for it.
+The market of the runs is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is served there already.
 Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures.
 """
 
@@ -15,6 +16,8 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 from rich.table import Table
+
+from tests.benchmarks import identity
 
 ROUNDS = 3
 ANSWERS = 2_000
@@ -167,4 +170,7 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    identity.main()
+    if sys.argv[1:] == ["identity"]:
+        sys.exit()
     asyncio.run(main())

@@ -4,7 +4,9 @@ Each answers with the name of a rule of `rules.RULES`, or None where it has noth
 price that is not known speaks neither for nor against.
 """
 
-from math import log
+from bisect import bisect_right
+from itertools import pairwise
+from math import log, sqrt
 
 from kasparro.resolver.features import Features
 from kasparro.resolver.normalise import OLD, RENEWED
@@ -29,6 +31,12 @@ ATH_SAME_DAY = 36 * _HOUR
 ATH_PRICE_CLOSE = 0.10
 ATH_PRICE_APART = 0.7
 ATH_APART = 7 * _DAY
+
+COURSE_STEPS = 12
+COURSE_POINTS_MIN = 8  # observations of each listing in the common span: with fewer, most steps repeat the one before
+COURSE_MOVED = 0.03  # a price that stayed within 3 % has no course but noise
+COURSE_TOGETHER = 0.9
+COURSE_APART = 0.3  # by chance alone twelve pairs of independent returns correlate better than this one time in six
 
 # From how many listings of one source on a shared key counts as shared by a few, and by many.
 FEW, MANY = 2, 4
@@ -179,3 +187,42 @@ def activity(a: Features, b: Features) -> str | None:
     if not a.active and not b.active:
         return None
     return "activity.apart"
+
+
+def course(a: Features, b: Features) -> str | None:
+    """Over the span that both were observed in, their prices went up and down together, or each its own way.
+
+    Pearson's correlation of their logarithmic returns over twelve equal steps, between two observations on the line through them.
+    Returns are compared, not prices: two prices that only drift correlate without having to do with one another. The steps are
+    few and long because the correlation of returns vanishes as steps get shorter when the observations are not of one moment
+    (Epps, "Comovements in Stock Prices in the Very Short Run", 1979), and those of two sources never are. None with too few
+    common points, or where neither moved, as with stablecoins. The two limits are set by hand: nothing to fit them on is known.
+    """
+    if not a.course or not b.course:
+        return None
+    start, end = max(a.course[0][0], b.course[0][0]), min(a.course[-1][0], b.course[-1][0])
+    if any(sum(start <= at <= end for at, _ in f.course) < COURSE_POINTS_MIN for f in (a, b)):
+        return None
+    ours, theirs = ([_log_price(f, start + (end - start) * n / COURSE_STEPS) for n in range(COURSE_STEPS + 1)] for f in (a, b))
+    if max(ours) - min(ours) < COURSE_MOVED and max(theirs) - min(theirs) < COURSE_MOVED:
+        return None
+    together = _correlation(_steps(ours), _steps(theirs))
+    return "course.together" if together >= COURSE_TOGETHER else "course.apart" if together < COURSE_APART else None
+
+
+def _log_price(f: Features, at: float) -> float:
+    """The logarithm of the price at a time within the course."""
+    after = min(len(f.course) - 1, bisect_right(f.course, at, key=lambda point: point[0]))
+    (t, price), (u, next_price) = f.course[after - 1], f.course[after]
+    return log(price) + (log(next_price) - log(price)) * (at - t) / (u - t) if u > t else log(price)
+
+
+def _steps(values: list[float]) -> list[float]:
+    return [after - before for before, after in pairwise(values)]
+
+
+def _correlation(xs: list[float], ys: list[float]) -> float:
+    """Pearson's, -1 to 1; 0 where one of them does not move."""
+    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
+    spread = sqrt(sum((v - x) ** 2 for v in xs) * sum((w - y) ** 2 for w in ys))
+    return sum((v - x) * (w - y) for v, w in zip(xs, ys, strict=True)) / spread if spread else 0.0

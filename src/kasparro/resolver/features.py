@@ -5,7 +5,7 @@ from sys import intern
 import msgspec
 
 from kasparro.records import EvidenceRow
-from kasparro.resolver.normalise import STANDS_FOR_ANOTHER, name_keys, slug_keys, symbol_key
+from kasparro.resolver.normalise import STANDS_FOR_ANOTHER, hyphened, name_keys, slug_keys, symbol_key
 from kasparro.resolver.platforms import address, chain
 
 _EMPTY: tuple[()] = ()
@@ -36,11 +36,15 @@ class Features(msgspec.Struct, frozen=True, gc=False):
     ath_price: float | None
     ath: float  # seconds since 1970, 0 where unknown
     first_seen: float  # seconds since 1970, 0 where unknown
+    course: tuple[tuple[float, float], ...] = ()  # (seconds since 1970, price), oldest first
 
 
-def slug_of(source: str, source_id: str) -> str:
+def slug_of(source: str, source_id: str, symbol: str) -> str:
     """The part of an id that is words. CoinPaprika's ids begin with the symbol that a coin had when it was listed."""
     if source == "coinpaprika":
+        # "FREN PET" stands as two words before the name's. A symbol of one word may have been another at the time.
+        if not symbol.isalnum() and "-" in (prefix := hyphened(symbol)) and source_id.startswith(prefix + "-"):
+            return source_id[len(prefix) + 1 :]
         _, hyphen, rest = source_id.partition("-")
         return rest if hyphen and rest else source_id
     return source_id
@@ -49,7 +53,7 @@ def slug_of(source: str, source_id: str) -> str:
 def features_of(row: EvidenceRow) -> Features:
     """Everything that is compared, from one row."""
     name = name_keys(row.name)
-    slug_text = slug_of(row.source, row.source_id)
+    slug_text = slug_of(row.source, row.source_id, row.symbol)
     # Most ids are the name with hyphens: what is known already is not taken apart again.
     slug = name if row.name.lower().replace(" ", "-") == slug_text else slug_keys(slug_text)
     price = row.price
@@ -72,4 +76,5 @@ def features_of(row: EvidenceRow) -> Features:
         row.volume_24h or None,
         row.ath_price or None, row.ath_at.timestamp() if row.ath_at is not None and row.ath_price else 0.0,
         row.first_seen_at.timestamp() if row.first_seen_at is not None else 0.0,
+        row.course,
     )  # fmt: skip

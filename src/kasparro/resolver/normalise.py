@@ -10,6 +10,7 @@ from typing import NamedTuple
 _WORD = re.compile(r"[^\W_]+")
 _BRACKETS = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _COUNTER = re.compile(r"-\d{1,2}$")
+_APOSTROPHE = re.compile(r"(?<=[a-z])39(?=[a-z])")
 
 # Words that sources add to a name or leave out as they please. "Coin", "Finance", "Cash", "Chain", "DAO" and "Governance" are not
 # among them: counted over the known pairs, they tell coins apart.
@@ -81,6 +82,11 @@ def symbol_key(symbol: str) -> str:
     return "".join(_WORD.findall(folded)) or folded.strip()
 
 
+def hyphened(text: str) -> str:
+    """The words of a text as ids spell them."""
+    return "-".join(_WORD.findall(text.lower()))
+
+
 def name_keys(name: str) -> Name:
     """The keys of a name. Generic words count when nothing else is left ("Token" is a name, too)."""
     folded = fold(name)
@@ -93,8 +99,13 @@ def name_keys(name: str) -> Name:
 
 
 def slug_keys(slug: str) -> Name:
-    """The keys of an id in words with hyphens. A small number at the end is a source's way to tell namesakes apart."""
+    """The keys of an id in words with hyphens. A small number at the end is a source's way to tell namesakes apart.
+
+    CoinPaprika keeps the number of an escaped apostrophe: "Simon&#39;s Cat" is simon39s-cat there.
+    """
     folded = slug.lower()
+    if "39" in folded:
+        folded = _APOSTROPHE.sub("-", folded)
     if folded[-1:].isdigit() and (found := _COUNTER.search(folded)) and found.start() > 0:
         folded = folded[: found.start()]
     return _keys(_WORD.findall(folded) or [folded], ())

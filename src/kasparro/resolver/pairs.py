@@ -73,6 +73,8 @@ def findings(index: Index, a: Features, b: Features) -> list[str]:
         found.append("activity.apart")
     if priced:
         found.extend([name for compare in _OF_MARKETS if (name := compare(a, b)) is not None])
+        if a.course and b.course and (course := evidence.course(a, b)) is not None:
+            found.append(course)
     return found
 
 
@@ -165,6 +167,7 @@ _SHOWN: dict[str, Callable[[Features], Any]] = {
     "supply": lambda f: f.supply,
     "volume": lambda f: f.volume,
     "peak": lambda f: (f.ath_price, f.ath),
+    "course": lambda f: (f.course[0], f.course[-1]),
 }
 
 

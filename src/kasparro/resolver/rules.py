@@ -1,8 +1,8 @@
 """The rules as a table: what each kind of evidence claims and what it weighs.
 
-Weights are natural logarithms of odds and add up. How they were found is written in docs/identity.md: those of price, supply,
-volume and all-time high were fitted on one recorded market only, the others on half of the known pairs of two markets, all
-rounded by hand, and tested on the other half. No rule names a coin.
+Weights are natural logarithms of odds and add up. They are rounded by hand; docs/identity.md says on what data, and what a
+regression says of them. Those of price, supply, volume and all-time high rest on the one market whose prices both sources recorded.
+No rule names a coin. The table stands in docs/identity.md as well.
 """
 
 from math import exp, log
@@ -20,7 +20,7 @@ class Rule(NamedTuple):
 BASE = -1.0  # two listings that were compared at all, before anything is known of them
 
 _TABLE = {
-    "contract.shared": Rule(7.0, "Both sources give the same contract address on the same chain, and nobody else claims it."),
+    "contract.shared": Rule(8.0, "Both sources give the same contract address on the same chain, and nobody else claims it."),
     "contract.elsewhere": Rule(3.0, "Both sources give the same contract address, on chains that are not known to be one."),
     "contract.contested": Rule(2.0, "They share a contract address that another listing of one of the sources claims as well."),
     "contract.other": Rule(-2.0, "Both have a contract on one chain, and it is not the same. Coins that moved have that, too."),
@@ -50,7 +50,7 @@ _TABLE = {
     "price.stable": Rule(1.0, "Both prices are one dollar, as every stablecoin's is."),
     "price.near": Rule(1.0, "The prices nearly agree."),
     "price.apart": Rule(-3.0, "The prices are further apart than the market moves in that time."),
-    "price.far": Rule(-7.5, "The prices are apart by a factor of more than e."),
+    "price.far": Rule(-8.0, "The prices are apart by a factor of more than e. All that names can say does not outweigh it."),
     "supply.close": Rule(2.5, "Market cap over price agrees within 5 %."),
     "supply.apart": Rule(-1.5, "Market cap over price is apart by a factor of ten."),
     "volume.close": Rule(1.0, "What is traded in a day agrees within a factor of two."),
@@ -58,6 +58,8 @@ _TABLE = {
     "peak.same": Rule(6.0, "The all-time highs were at the same time and price: nearly a fingerprint."),
     "peak.day": Rule(0.0, "The all-time highs were at the same time, at other prices."),
     "peak.apart": Rule(-0.5, "The all-time highs were at other times and other prices. Sources that began at other times have that."),
+    "course.together": Rule(0.5, "Their prices have gone up and down together. Clones of a name often follow it, so this is little."),
+    "course.apart": Rule(-1.5, "Their prices have gone different ways."),
     "source.renamed": Rule(6.0, "The source lists the coin under a new id; the old one is dead and otherwise the same."),
 }
 RULES: dict[str, Rule] = {name: rule._replace(kind=name.partition(".")[0]) for name, rule in _TABLE.items()}
