@@ -141,9 +141,10 @@ def paired_by_contract(market: Recorded) -> Pairs:
     index, _ = by_id(market)
     ours, theirs = index.sources[GECKO].addresses, index.sources[PAPRIKA].addresses
     found: set[tuple[int, int]] = set()
-    for address in ours.keys() & theirs.keys():
-        (a, *more), (b, *others) = members(ours, address), members(theirs, address)
-        if not more and not others and set(index.features[a].contracts) & set(index.features[b].contracts):
+    addresses = {address for f in index.features.values() for _, address in f.contracts}
+    for address in sorted(addresses):
+        (a, *more), (b, *others) = members(ours, address) or (0,), members(theirs, address) or (0,)
+        if a and b and not more and not others and set(index.features[a].contracts) & set(index.features[b].contracts):
             found.add((a, b))
     times: dict[int, int] = defaultdict(int)
     for i in [i for pair in found for i in pair]:

@@ -69,7 +69,7 @@ def by_rules(rows: Iterable[EvidenceRow]) -> CoinOf:
     """Resolve from nothing."""
     index = Index()
     finish(index.apply(rows))
-    resolution = finish(resolve(index, Book({}), provisional=True, changed=None))
+    resolution = finish(resolve(index, Book({}), provisional=True))
     features = index.features
     return {
         (features[j.listing_id].source, features[j.listing_id].source_id): j.coin_id for j in resolution.judgements if j.verdict == "same"

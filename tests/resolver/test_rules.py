@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 from math import isclose
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from kasparro.records import EvidenceRow
@@ -70,14 +72,19 @@ EXAMPLES: dict[str, list[EvidenceRow]] = {
 }
 
 
+def evidence_on(world: World, pair: Pair) -> Any:
+    """What a pair is explained by, as it is stored."""
+    return msgspec.json.decode(explain(world.index, pair).evidence)
+
+
 @pytest.mark.parametrize("rule", [name for name in RULES if name != "source.renamed"])
 def test_every_rule_applies_somewhere(rule: str) -> None:
     """There is an example to which the rule applies, and what the example is explained by adds up to its score."""
     world = World(EXAMPLES[rule])
     a, b = (world.index.features[r.listing_id] for r in EXAMPLES[rule][:2])
     assert rule in findings(world.index, a, b)
-    explained = explain(world.index, Pair(score(world.index, a, b), a.listing_id, b.listing_id))
-    assert explained["between"] == (f"coingecko:{a.source_id}", f"coinpaprika:{b.source_id}")
+    explained = evidence_on(world, Pair(score(world.index, a, b), a.listing_id, b.listing_id))
+    assert explained["between"] == [f"coingecko:{a.source_id}", f"coinpaprika:{b.source_id}"]
     assert explained["rules"][rule][0] == RULES[rule].weight
     assert isclose(explained["score"], BASE + sum(weight for weight, *_ in explained["rules"].values()))
 
@@ -89,7 +96,7 @@ def test_a_renamed_listing_lives_on_under_its_new_id() -> None:
     old, unrelated = world.index.features[2], world.index.features[3]
     pair = renamed(world.index, old)
     assert pair == Pair(RULES["source.renamed"].weight, 2, 1)
-    assert list(explain(world.index, pair)["rules"]) == ["source.renamed"]
+    assert list(evidence_on(world, pair)["rules"]) == ["source.renamed"]
     assert renamed(world.index, unrelated) is None
     world.show([paprika(4, source_id="alb-alpha-newest", contract=ONE)])
     assert renamed(world.index, old) is None, "of two that may have taken over, neither is taken"
@@ -109,9 +116,10 @@ def test_a_judgement_names_its_strongest_rule() -> None:
     world = resolved([gecko(contract=ONE, price=5.0), paprika(contract=ONE, price=5.0)])
     judgement = next(j for j in world.live.values() if j.listing_id == 2)
     assert judgement.rule == "contract.shared"
-    assert set(judgement.evidence["rules"]) == {"text.identical", "symbol.rare", "contract.shared", "twins.none", "price.close"}
-    assert judgement.evidence["rules"]["price.close"] == (RULES["price.close"].weight, 5.0, 5.0)
-    assert judgement.confidence == confidence(judgement.evidence["score"])
+    evidence = msgspec.json.decode(judgement.evidence)
+    assert set(evidence["rules"]) == {"text.identical", "symbol.rare", "contract.shared", "twins.none", "price.close"}
+    assert evidence["rules"]["price.close"] == [RULES["price.close"].weight, 5.0, 5.0]
+    assert judgement.confidence == confidence(evidence["score"])
 
 
 def test_names_alone_never_outweigh_prices_that_are_far_apart() -> None:
