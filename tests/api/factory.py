@@ -31,14 +31,15 @@ class Market:
         source_ids: dict[str, str] | None = None,
         contract: tuple[str, str] | None = None,
         flags: tuple[str, ...] = (),
+        wraps: int | None = None,
     ) -> int:
         """A coin with one listing per source, each with a quote of the same price; its key."""
         symbol, name = symbol or coin_id.upper()[:4], name or coin_id.title()
         async with self._database.write() as conn:
             version = await _publish(conn, self.now)
             key: int = await conn.fetchval(
-                "INSERT INTO coins (coin_id, symbol, name, created_at, version) VALUES ($1, $2, $3, $4, $5) RETURNING coin_key",
-                coin_id, symbol, name, self.now, version,
+                "INSERT INTO coins (coin_id, symbol, name, wraps, created_at, version) VALUES ($1, $2, $3, $4, $5, $6) RETURNING coin_key",
+                coin_id, symbol, name, wraps, self.now, version,
             )  # fmt: skip
             first = None
             for source in sources:

@@ -12,9 +12,11 @@ from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import not_found
 from kasparro.api.shapes import CoinDetail, CoinEnvelope, CoinPrice, Contract, Judgement, Listing, Price, Quote
 from kasparro.catalog.entries import Catalog, Entry, JudgementEntry
+from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.catalog.rows import CoinRow, entry_row
 
 RETRY_BEFORE_DATA_SECONDS = 5
+WRAPPED_BY_MAX = 100
 
 
 def operations(sources: Sequence[str]) -> list[Operation]:
@@ -100,19 +102,21 @@ def _enveloped(call: Call, page: CoinPage, link: str | None, rows: bytes) -> byt
 async def show_coin(call: Call) -> Answer:
     """One coin, or where it is now."""
     asked = call.path_parameters["coin_id"]
-    entry = call.services.catalog.current.find(asked)
+    catalog = call.services.catalog.current
+    entry = catalog.find(asked)
     if entry is None:
         detail = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
-        raise not_found(detail)
+        raise not_found(detail, candidates=near_ids(catalog, asked))
     if entry.coin_id != asked:
         query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
         location = f"/coins/{quote(entry.coin_id, safe='')}{query}"
         return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
-    return Answer(body=encoded(coin_detail(entry)))
+    return Answer(body=encoded(coin_detail(catalog, entry)))
 
 
-def coin_detail(entry: Entry) -> CoinDetail:
+def coin_detail(catalog: Catalog, entry: Entry) -> CoinDetail:
     """Everything that is known of a coin."""
+    original = wrapped_coin(catalog, entry)
     price = entry.price
     chosen = None if price is None else next(n for n in entry.listings if n.listing_id == price.listing_id)
     return CoinDetail(
@@ -158,6 +162,8 @@ def coin_detail(entry: Entry) -> CoinDetail:
         ],
         judgements=[_judgement(j) for j in (*(n.judgement for n in entry.listings), *entry.others)],
         aliases=entry.aliases,
+        wraps=None if original is None else original.coin_id,
+        wrapped_by=[wrapping.coin_id for wrapping in wrapping_coins(catalog, entry)[:WRAPPED_BY_MAX]],
     )
 
 
