@@ -69,3 +69,15 @@ class RunLostError(KasparroError):
     """This run's lease passed to another process: nothing more may be written under it."""
 
     code = "run_lost"
+
+
+class NotKnownError(KasparroError):
+    """What was named does not exist: `listing_unknown`, `coin_unknown` or `judgement_unknown`."""
+
+    code = "not_known"
+
+
+class RefusedError(KasparroError):
+    """What was asked for goes against what stands: `judgement_of_a_rule`, `judgement_contradicts`. The message says what."""
+
+    code = "refused"

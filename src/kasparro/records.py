@@ -161,6 +161,18 @@ class Judgement(Record, frozen=True, kw_only=True):
     judgement_id: int | None = None  # None: not stored yet
 
 
+class Said(Record, frozen=True, kw_only=True):
+    """What a person's judgement, or its withdrawal, came to."""
+
+    judgement_id: int
+    listing_id: int
+    coin_id: str  # the coin that was judged
+    verdict: Verdict
+    note: str | None
+    now_coin_id: str  # the coin that the listing is after it
+    catalog_version: int  # the first that shows it
+
+
 class Coin(Record, frozen=True, kw_only=True):
     """The canonical entity. Its id is public and for ever."""
 
