@@ -4,17 +4,18 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import doctor, migrate, run_etl, serve
+from kasparro.commands import doctor, export, migrate, run_etl, serve
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
 
+_NO_PARQUET = "--format parquet is not there yet; use csv or ndjson"
 FAILED, USAGE, RUN_OPEN, FOLDER_HELD, INTERRUPTED = 1, 2, 4, 5, 130
 
 
@@ -55,6 +56,21 @@ def doctor_command() -> None:
     """Check settings, database, migrations, budgets and whether each source can be reached."""
     settings = _settings()
     sys.exit(_run(doctor.doctor(settings)))
+
+
+@cli.command("export")
+@click.argument("table", type=click.Choice(["coins", "prices", "mappings"]))
+@click.option("--format", "table_format", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-", show_default=True, help="The file; - is stdout."
+)
+def export_command(table: str, table_format: str, output: Path) -> None:
+    """Write all coins, prices, or mappings of listings to coins."""
+    if table_format == "parquet":
+        raise click.UsageError(_NO_PARQUET)
+    settings = _settings()
+    known: Literal["csv", "ndjson"] = "csv" if table_format == "csv" else "ndjson"
+    sys.exit(_run(export.export(settings, table, known, None if str(output) == "-" else output)))
 
 
 def _settings() -> Settings:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -15,7 +15,7 @@ from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
-from kasparro.records import RunSummary, Trigger
+from kasparro.records import RunSummary, Said, Trigger, Verdict
 from kasparro.settings import Settings
 from kasparro.store.pool import Database
 from tests.api.factory import NOW, Market
@@ -49,11 +49,37 @@ class FakeRunner:
         return self.handle
 
 
+class FakeJudge:
+    """Notes what was said; raises what it is told to, and answers with what `carry_out` made of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.error: Exception | None = None
+        self.said = Said(judgement_id=1, listing_id=1, coin_id="coin-1", verdict="same", note=None, now_coin_id="coin-1", catalog_version=0)
+        self.carry_out: Callable[[], Awaitable[Said]] | None = None
+
+    async def say(self, source: str, source_id: str, coin_id: str, verdict: Verdict, note: str | None) -> Said:
+        """See Judge."""
+        return await self._answer(source, source_id, coin_id, verdict, note)
+
+    async def withdraw(self, judgement_id: int) -> Said:
+        """See Judge."""
+        return await self._answer(judgement_id)
+
+    async def _answer(self, *asked: Any) -> Said:
+        if self.error is not None:
+            raise self.error
+        self.asked.append(asked)
+        return self.said if self.carry_out is None else await self.carry_out()
+
+
 class Server:
     """A running API with its parts and a client."""
 
-    def __init__(self, services: Dependencies, runner: FakeRunner, clock: FakeClock, url: str, client: aiohttp.ClientSession) -> None:
-        self.services, self.runner, self.clock, self.url, self.client = services, runner, clock, url, client
+    def __init__(
+        self, services: Dependencies, runner: FakeRunner, judge: FakeJudge, clock: FakeClock, url: str, client: aiohttp.ClientSession
+    ) -> None:
+        self.services, self.runner, self.judge, self.clock, self.url, self.client = services, runner, judge, clock, url, client
 
     async def refresh(self) -> None:
         """Take over what was written."""
@@ -101,13 +127,20 @@ async def market(db: Database) -> Market:
 @asynccontextmanager
 async def api_over(database: Database, settings: Settings) -> AsyncIterator[Server]:
     """The API over a database, its clock standing at the market's time."""
-    clock, runner = FakeClock(NOW), FakeRunner()
+    clock, runner, judge = FakeClock(NOW), FakeRunner(), FakeJudge()
     holder = CatalogHolder(database, clock, list(settings.sources))
     services = Dependencies(
-        settings=settings, clock=clock, catalog=holder, database=database, runner=runner, random=random.Random(1), admin_wait_seconds=0.2
+        settings=settings,
+        clock=clock,
+        catalog=holder,
+        database=database,
+        runner=runner,
+        judge=judge,
+        random=random.Random(1),
+        admin_wait_seconds=0.2,
     )
     async with serving(services) as url, aiohttp.ClientSession() as client:
-        yield Server(services, runner, clock, url, client)
+        yield Server(services, runner, judge, clock, url, client)
 
 
 @pytest.fixture
@@ -125,6 +158,8 @@ async def filled(postgres: Cluster) -> AsyncIterator[Server]:
     market = Market(database)
     for n in range(30):
         await market.coin(f"coin-{n}", 1.0 + n, market_cap=1000.0 - n)
+    for n in range(3):
+        await market.judge("coingecko", f"coin-{n}", f"coin-{n + 1}", "unsure")
     await market.run(outcomes={"coingecko": "succeeded", "coinpaprika": "succeeded"})
     async with api_over(database, settings) as server:
         await server.refresh()

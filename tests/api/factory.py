@@ -31,14 +31,15 @@ class Market:
         source_ids: dict[str, str] | None = None,
         contract: tuple[str, str] | None = None,
         flags: tuple[str, ...] = (),
+        wraps: int | None = None,
     ) -> int:
         """A coin with one listing per source, each with a quote of the same price; its key."""
         symbol, name = symbol or coin_id.upper()[:4], name or coin_id.title()
         async with self._database.write() as conn:
             version = await _publish(conn, self.now)
             key: int = await conn.fetchval(
-                "INSERT INTO coins (coin_id, symbol, name, created_at, version) VALUES ($1, $2, $3, $4, $5) RETURNING coin_key",
-                coin_id, symbol, name, self.now, version,
+                "INSERT INTO coins (coin_id, symbol, name, wraps, created_at, version) VALUES ($1, $2, $3, $4, $5, $6) RETURNING coin_key",
+                coin_id, symbol, name, wraps, self.now, version,
             )  # fmt: skip
             first = None
             for source in sources:
@@ -58,7 +59,7 @@ class Market:
                         source, source_id, *contract,
                     )  # fmt: skip
                 if price is not None:
-                    await self._quote(conn, listing, price)
+                    await self._quote(conn, listing, price, market_cap)
             if price is not None:
                 await self._price(conn, key, first, price, sources, market_cap, volume, flags, version)
         return key
@@ -84,6 +85,20 @@ class Market:
             for row in moved:
                 await self._judge(conn, row["listing_id"], winner, version)
             await conn.execute("DELETE FROM latest_prices WHERE coin_key = $1", loser)
+
+    async def judge(
+        self, source: str, source_id: str, coin_id: str, verdict: str, *, decided_by: str = "rule", note: str | None = None
+    ) -> tuple[int, int, int]:
+        """A judgement beside those that stand; its id, its listing's, and the version that shows it."""
+        async with self._database.write() as conn:
+            version = await _publish(conn, self.now)
+            row = await conn.fetchrow(
+                "INSERT INTO judgements (listing_id, coin_key, verdict, rule, confidence, evidence, decided_by, note, created_at, version)"
+                " SELECT l.listing_id, c.coin_key, $4, 'symbol', 0.6, $5, $6, $7, $8, $9 FROM listings l, coins c"
+                " WHERE l.source = $1 AND l.source_id = $2 AND c.coin_id = $3 RETURNING judgement_id, listing_id",
+                source, source_id, coin_id, verdict, {"symbol": "rare"}, decided_by, note, self.now, version,
+            )  # fmt: skip
+        return row["judgement_id"], row["listing_id"], version
 
     async def run(
         self, *, status: str = "succeeded", outcomes: dict[str, str] | None = None, error: str | None = None, age: float = 0
@@ -117,11 +132,11 @@ class Market:
             listing, key, {"contract": "0xabc"}, self.now, version,
         )  # fmt: skip
 
-    async def _quote(self, conn: asyncpg.Connection, listing: int, price: float) -> None:
+    async def _quote(self, conn: asyncpg.Connection, listing: int, price: float, market_cap: float | None) -> None:
         await conn.execute(
-            "INSERT INTO latest_quotes (listing_id, run_id, observed_at, price, fetched_at, recorded_at, raw)"
-            " VALUES ($1, 1, $2, $3, $2, $2, $4)",
-            listing, self.now, price, msgspec.json.encode({"price": price}).decode(),
+            "INSERT INTO latest_quotes (listing_id, run_id, observed_at, price, market_cap, fetched_at, recorded_at, raw)"
+            " VALUES ($1, 1, $2, $3, $4, $2, $2, $5)",
+            listing, self.now, price, market_cap, msgspec.json.encode({"price": price}).decode(),
         )  # fmt: skip
 
     async def _price(

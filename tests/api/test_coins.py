@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pytest
+
 from tests.api.conftest import Server
 from tests.api.factory import Market
 
@@ -98,18 +100,105 @@ async def test_mappings_are_paged_and_streamed(api: Server, market: Market) -> N
     assert [{name: str(value) for name, value in row.items()} for row in seen] == rows
 
 
-async def test_resolving(api: Server, market: Market) -> None:
-    """By source id, by contract in any case, and by symbol with candidates."""
-    await market.coin("bitcoin", 9.0, symbol="BTC", market_cap=9.0, contract=("ethereum", "0xAbC"))
-    await market.coin("other", 1.0, symbol="BTC", sources=("coinpaprika",))
+USDT, OTHER = "0xdAC17F958D2ee523a2206206994597C13D831ec7", "0x" + "1" * 40
+SOLANA = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+
+
+async def _contracts(market: Market) -> None:
+    await market.coin("tether", 1.0, symbol="USDT", market_cap=9.0, contract=("ethereum", USDT.lower()))
+    await market.coin("usdt-tether", 1.0, symbol="USDT", sources=("coinpaprika",), contract=("eth-ethereum", OTHER))
+    await market.coin("elsewhere", 1.0, contract=("polygon-pos", USDT))
+    await market.coin("usd-coin", 1.0, contract=("solana", SOLANA))
+    await market.coin("unknown-chain", 1.0, sources=("coinpaprika",), contract=("new-Chain", "abc"))
+
+
+@pytest.mark.parametrize(
+    ("platform", "address", "coin"),
+    [
+        ("ethereum", USDT, "tether"),
+        ("Ethereum", USDT.upper().replace("0X", "0x"), "tether"),
+        ("eth-ethereum", USDT, "tether"),
+        ("eth-ethereum", OTHER, "usdt-tether"),
+        ("ethereum", OTHER, "usdt-tether"),
+        ("matic-polygon", USDT, "elsewhere"),
+        ("sol-solana", SOLANA, "usd-coin"),
+        ("solana", SOLANA.lower(), None),
+        ("tron", USDT, None),
+        ("new-Chain", "abc", "unknown-chain"),
+        ("ethereum", "0x" + "0" * 40, None),
+    ],
+)
+async def test_a_contract_resolves_by_either_sources_name_of_the_chain(
+    api: Server, market: Market, platform: str, address: str, coin: str | None
+) -> None:
+    """Addresses of Ethereum's kind in any case, others exactly; one address on two chains is two contracts."""
+    await _contracts(market)
     await api.refresh()
 
-    _, by_source, _ = await api.get("/resolve?source=coinpaprika&source_id=other")
-    _, by_contract, _ = await api.get("/resolve?platform=Ethereum&address=0xaBc")
-    _, by_symbol, _ = await api.get("/resolve?symbol=btc")
+    status, body, _ = await api.get(f"/resolve?platform={platform}&address={address}")
 
-    assert by_source["coin"]["id"] == "other"
-    assert by_contract["coin"]["id"] == "bitcoin"
-    assert by_symbol["ambiguous"] is True
-    assert by_symbol["coin"] is None
-    assert [row["id"] for row in by_symbol["candidates"]] == ["bitcoin", "other"]
+    assert status == (404 if coin is None else 200)
+    assert coin is None or (body["coin"]["id"], body["candidates"], body["ambiguous"]) == (coin, [], False)
+
+
+async def test_a_symbol_resolves_to_candidates(api: Server, market: Market) -> None:
+    """In any case, always with candidates, best first; one alone is the coin."""
+    await market.coin("unpriced", symbol="BTC")
+    await market.coin("other", 1.0, symbol="BTC", sources=("coinpaprika",))
+    await market.coin("bitcoin", 9.0, symbol="BTC", market_cap=9.0)
+    await market.coin("alone", 1.0, symbol="ALONE")
+    await api.refresh()
+
+    _, several, _ = await api.get("/resolve?symbol=btc")
+    _, one, _ = await api.get("/resolve?symbol=alone")
+
+    assert (several["ambiguous"], several["coin"]) == (True, None)
+    assert [row["id"] for row in several["candidates"]] == ["bitcoin", "other", "unpriced"]
+    assert (one["ambiguous"], one["coin"]["id"]) == (False, "alone")
+    assert [row["id"] for row in one["candidates"]] == ["alone"]
+    assert (await api.get("/resolve?symbol=none"))[0] == 404
+
+
+async def test_a_listing_resolves_to_the_coin_that_it_is_now(api: Server, market: Market) -> None:
+    """After a merge to the other coin; a listing that waits for its coin is known to nobody yet."""
+    loser = await market.coin("loser", 1.0)
+    await market.merge(loser, await market.coin("winner", 1.0, sources=("coinpaprika",)))
+    await market.execute(
+        "INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at)"
+        " VALUES ('coingecko', 'waits', 'W', 'W', true, now(), now())"
+    )
+    await api.refresh()
+
+    assert (await api.get("/resolve?source=coingecko&source_id=loser"))[1]["coin"]["id"] == "winner"
+    assert (await api.get("/resolve?source=coingecko&source_id=waits"))[0] == 404
+    assert (await api.get("/resolve?source=coinpaprika&source_id=loser"))[0] == 404
+
+
+async def test_an_unknown_id_is_answered_with_near_ones(api: Server, market: Market) -> None:
+    """404 with ids that may have been meant; none where nothing is near."""
+    await market.coin("bitcoin", 9.0, symbol="BTC", market_cap=9.0)
+    await market.coin("bitcoin-cash", 9.0, symbol="BCH", market_cap=8.0)
+    await api.refresh()
+
+    status, problem, _ = await api.get("/coins/BTC")
+    assert (status, problem["code"], problem["candidates"]) == (404, "not_found", ["bitcoin"])
+    assert (await api.get("/coins/bitcoi"))[1]["candidates"] == ["bitcoin", "bitcoin-cash"]
+    assert "candidates" not in (await api.get("/coins/zzz"))[1]
+
+
+async def test_a_wrapped_coin_names_what_it_stands_for(api: Server, market: Market) -> None:
+    """And that one names it, over merges; other coins name none."""
+    bitcoin = await market.coin("bitcoin", 9.0, market_cap=9.0)
+    old = await market.coin("old-bitcoin", 9.0, sources=("coinpaprika",))
+    await market.coin("wrapped-bitcoin", 9.0, wraps=bitcoin, market_cap=1.0)
+    await market.coin("bridged-bitcoin", 9.0, wraps=old, market_cap=2.0)
+    await market.merge(old, bitcoin)
+    await api.refresh()
+
+    coins = {name: (await api.get(f"/coins/{name}"))[1] for name in ("bitcoin", "wrapped-bitcoin", "bridged-bitcoin")}
+
+    assert {name: coin["wraps"] for name, coin in coins.items()} == {
+        "bitcoin": None, "wrapped-bitcoin": "bitcoin", "bridged-bitcoin": "bitcoin",
+    }  # fmt: skip
+    assert coins["bitcoin"]["wrapped_by"] == ["bridged-bitcoin", "wrapped-bitcoin"]
+    assert coins["wrapped-bitcoin"]["wrapped_by"] == []

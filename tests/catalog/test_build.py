@@ -38,9 +38,11 @@ def built(previous: Catalog, world: World, keys: list[int], version: int) -> Cat
             continue
         price, cap, volume, merged, listings, aliases = world[key]
         ids = sorted(listings) if merged is None else []
+        # Another price is another symbol, another volume another coin that it wraps: the indexes move as well.
+        symbol, wraps = f"Sym{price or 0:.0f}", int(volume) if volume else None
         rows.coins.append(
             {
-                "coin_key": key, "coin_id": f"coin-{key}", "symbol": "SYM", "name": f"Coin {key}", "merged_into": merged,
+                "coin_key": key, "coin_id": f"coin-{key}", "symbol": symbol, "name": f"Coin {key}", "merged_into": merged, "wraps": wraps,
                 "listing_id": hash(ids[0]) if ids else None, "published_at": NOW, "observed_at": NOW, "value": price if ids else None,
                 "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": [],
                 "market_cap": cap, "volume_24h": volume,
@@ -56,7 +58,7 @@ def built(previous: Catalog, world: World, keys: list[int], version: int) -> Cat
                     "observed_at": NOW, "fetched_at": NOW,
                 }
             )  # fmt: skip
-            rows.contracts.append({"listing_id": listing, "platform": "eth", "address": source_id})
+            rows.contracts.append({"listing_id": listing, "platform": "eth", "address": source_id.upper()})
         rows.aliases.extend({"coin_key": key, "alias": alias} for alias in sorted(aliases))
     run(draft.add(keys, rows))
     return run(draft.finish(version, NOW))
@@ -70,7 +72,8 @@ def shown(catalog: Catalog) -> Any:
     }
     listings = {source: dict(ids) for source, ids in catalog.listings.items() if ids}
     orders = [*map(list, (catalog.orders.rank, catalog.orders.volume, catalog.orders.id, catalog.orders.id_all))]
-    return entries, dict(catalog.keys), dict(catalog.aliases), dict(catalog.merged), listings, orders
+    found = [dict(groups) for groups in (catalog.symbols, catalog.addresses, catalog.wrapping)]
+    return entries, dict(catalog.keys), dict(catalog.aliases), dict(catalog.merged), listings, orders, found
 
 
 _amounts = st.none() | st.sampled_from([1.0, 2.0, 3.0])
@@ -141,6 +144,9 @@ def test_what_did_not_change_is_shared() -> None:
 
     assert second.keys is first.keys
     assert second.listings["a"] is first.listings["a"]
+    assert second.addresses is first.addresses
+    assert second.wrapping is first.wrapping
+    assert second.entries[2].listings[0].contracts is first.entries[2].listings[0].contracts
     assert second.entries[1] is first.entries[1]
     assert second.orders.rank is first.orders.rank
     assert second.entries[2].price is not None

@@ -46,6 +46,20 @@ async def test_a_version_that_runs_backwards_is_another_database(db: Database) -
     assert holder.orders(2) is None
 
 
+async def test_a_pulse_that_was_overtaken_changes_nothing(db: Database) -> None:
+    """Where one refresh has taken over more than another's pulse told of, the other does not take it for another database."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
+    await market.coin("a", 1.0)
+    stale = await holder._read_pulse()
+    await market.coin("b", 2.0)
+    await holder.refresh()
+    first = holder.current
+
+    assert not await holder._follow_catalog(stale)
+
+    assert holder.current is first
+
+
 def test_orders_are_remembered_for_fifteen_minutes_and_bounded() -> None:
     """By version, from when they were replaced."""
     remembered = RememberedOrders()

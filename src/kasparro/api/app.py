@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from kasparro.api import admin, coins, docs, health, mappings, root, routing, runs, stats
+from kasparro.api import admin, coins, docs, health, judgements, mappings, root, routing, runs, stats
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.operations import Operation
@@ -42,5 +42,6 @@ def operations(services: Dependencies) -> list[Operation]:
         *stats.operations(),
         *runs.operations(),
         *admin.operations(sources),
+        *judgements.operations(sources),
     ]
     return [*found, *docs.operations(found)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote as percent_encoded
 
 import msgspec
 
@@ -11,10 +11,12 @@ from kasparro.api.lists import CoinPage, coin_page, list_parameters, next_link
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import not_found
 from kasparro.api.shapes import CoinDetail, CoinEnvelope, CoinPrice, Contract, Judgement, Listing, Price, Quote
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry
+from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry
+from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.catalog.rows import CoinRow, entry_row
 
 RETRY_BEFORE_DATA_SECONDS = 5
+WRAPPED_BY_MAX = 100
 
 
 def operations(sources: Sequence[str]) -> list[Operation]:
@@ -100,19 +102,21 @@ def _enveloped(call: Call, page: CoinPage, link: str | None, rows: bytes) -> byt
 async def show_coin(call: Call) -> Answer:
     """One coin, or where it is now."""
     asked = call.path_parameters["coin_id"]
-    entry = call.services.catalog.current.find(asked)
+    catalog = call.services.catalog.current
+    entry = catalog.find(asked)
     if entry is None:
         detail = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
-        raise not_found(detail)
+        raise not_found(detail, candidates=near_ids(catalog, asked))
     if entry.coin_id != asked:
         query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
-        location = f"/coins/{quote(entry.coin_id, safe='')}{query}"
+        location = f"/coins/{percent_encoded(entry.coin_id, safe='')}{query}"
         return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
-    return Answer(body=encoded(coin_detail(entry)))
+    return Answer(body=encoded(coin_detail(catalog, entry)))
 
 
-def coin_detail(entry: Entry) -> CoinDetail:
+def coin_detail(catalog: Catalog, entry: Entry) -> CoinDetail:
     """Everything that is known of a coin."""
+    original = wrapped_coin(catalog, entry)
     price = entry.price
     chosen = None if price is None else next(n for n in entry.listings if n.listing_id == price.listing_id)
     return CoinDetail(
@@ -137,31 +141,38 @@ def coin_detail(entry: Entry) -> CoinDetail:
             market_cap_usd=price.market_cap,
             volume_24h_usd=price.volume_24h,
         ),
-        quotes=[
-            Quote(
-                source=n.source,
-                source_id=n.source_id,
-                price_usd=n.quote.price,
-                market_cap_usd=n.quote.market_cap,
-                volume_24h_usd=n.quote.volume_24h,
-                observed_at=n.quote.observed_at,
-                fetched_at=n.quote.fetched_at,
-            )
-            for n in entry.listings
-            if n.quote is not None
-        ],
+        quotes=[quote for quote in map(quote_shape, entry.listings) if quote is not None],
         listings=[Listing(source=n.source, source_id=n.source_id, symbol=n.symbol, name=n.name, active=n.active) for n in entry.listings],
         contracts=[
             Contract(source=n.source, source_id=n.source_id, platform=platform, address=address)
             for n in entry.listings
             for platform, address in n.contracts
         ],
-        judgements=[_judgement(j) for j in (*(n.judgement for n in entry.listings), *entry.others)],
+        judgements=[judgement_shape(j) for j in (*(n.judgement for n in entry.listings), *entry.others)],
         aliases=entry.aliases,
+        wraps=None if original is None else original.coin_id,
+        wrapped_by=[wrapping.coin_id for wrapping in wrapping_coins(catalog, entry)[:WRAPPED_BY_MAX]],
     )
 
 
-def _judgement(judgement: JudgementEntry) -> Judgement:
+def quote_shape(listing: ListingEntry) -> Quote | None:
+    """A listing's newest quote as it is shown."""
+    quote = listing.quote
+    if quote is None:
+        return None
+    return Quote(
+        source=listing.source,
+        source_id=listing.source_id,
+        price_usd=quote.price,
+        market_cap_usd=quote.market_cap,
+        volume_24h_usd=quote.volume_24h,
+        observed_at=quote.observed_at,
+        fetched_at=quote.fetched_at,
+    )
+
+
+def judgement_shape(judgement: JudgementEntry) -> Judgement:
+    """A judgement as it is shown."""
     return Judgement(
         id=judgement.judgement_id,
         source=judgement.source,

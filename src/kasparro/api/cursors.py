@@ -38,8 +38,13 @@ def read(cursor: str, listed: str) -> Place:
             return msgspec.json.decode(payload, type=Place)
     except (ValueError, UnicodeEncodeError, msgspec.MsgspecError):
         pass
+    raise invalid()
+
+
+def invalid() -> ProblemError:
+    """400 for a cursor that names no place of the list."""
     detail = "cursor is not one that this list gave out: use the one of the last page with the same order and filters, or none"
-    raise ProblemError(400, "cursor_invalid", detail)
+    return ProblemError(400, "cursor_invalid", detail)
 
 
 def expired() -> ProblemError:

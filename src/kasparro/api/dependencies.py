@@ -8,7 +8,7 @@ from typing import Protocol
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
-from kasparro.records import RunSummary, Trigger
+from kasparro.records import RunSummary, Said, Trigger, Verdict
 from kasparro.settings import Settings
 from kasparro.store.pool import Database
 
@@ -31,6 +31,19 @@ class Runner(Protocol):
         """Begin a run of the given sources (None: all) and return once it is open. Raises RunOpenError where another works."""
 
 
+class Judge(Protocol):
+    """Takes what a person says about identity, and carries it out at once."""
+
+    async def say(self, source: str, source_id: str, coin_id: str, verdict: Verdict, note: str | None) -> Said:
+        """Let a person's judgement stand: this listing is `same` as this coin, or `different`. `coin_id` may have been merged since.
+
+        Raises NotKnownError (`listing_unknown`, `coin_unknown`), and RefusedError where it contradicts another person's judgement.
+        """
+
+    async def withdraw(self, judgement_id: int) -> Said:
+        """Let the rules decide again where a person had. Raises NotKnownError (`judgement_unknown`), and RefusedError for a rule's."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
     """Everything that a request may need."""
@@ -40,6 +53,7 @@ class Dependencies:
     catalog: CatalogHolder
     database: Database
     runner: Runner
+    judge: Judge
     random: random.Random
     metrics: Metrics = field(default_factory=Metrics)
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits

@@ -15,6 +15,8 @@ from kasparro.api.operations import Call
 from kasparro.api.parameters import Parameter
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import Catalog, Entry
+from kasparro.catalog.find import by_symbol
+from kasparro.catalog.orders import few_in_order
 from kasparro.catalog.pieces import in_pieces
 from kasparro.records import Pieces
 
@@ -52,14 +54,25 @@ class CoinPage(msgspec.Struct, frozen=True):
 Keep = Callable[[Entry], bool]
 
 
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a list is narrowed to."""
+
+    keep: Keep | None  # what a coin must be like; None: anything goes
+    few: list[Entry] | None  # the coins that an index leaves of all, to be tested by `keep` like any; None: no index helps
+
+    def among_few(self) -> list[Entry]:
+        """Those of the few that pass."""
+        return [entry for entry in self.few or () if self.keep is None or self.keep(entry)]
+
+
 async def coin_page(holder: CatalogHolder, path: str, query: dict[str, Any]) -> CoinPage:
     """The page that checked list parameters ask for. Raises ProblemError for a bad or expired cursor."""
     catalog = holder.current
     listed = _listed(path, query)
     place = cursors.read(query["cursor"], listed) if query["cursor"] else None
-    keep = _filter(catalog, query)
+    wanted = _wanted(catalog, query)
     by_id = query["order"] == "id"
-    page = _page_by_id(catalog, query, place, keep) if by_id else _page_by_order(holder, catalog, query, place, keep)
+    page = _page_by_id(catalog, query, place, wanted) if by_id else _page_by_order(holder, catalog, query, place, wanted)
     entries, total, following = await in_pieces(page)
     return CoinPage(entries, total, None if following is None else cursors.write(following, listed))
 
@@ -75,40 +88,41 @@ def next_link(call: Call, cursor: str | None) -> str | None:
 _Page = tuple[list[Entry], int, Place | None]
 
 
-def _page_by_id(catalog: Catalog, query: dict[str, Any], place: Place | None, keep: Keep | None) -> Pieces[_Page]:
+def _page_by_id(catalog: Catalog, query: dict[str, Any], place: Place | None, wanted: _Wanted) -> Pieces[_Page]:
     keys = catalog.orders.id_all if query["all"] else catalog.orders.id
     entries, limit = catalog.entries, query["limit"]
     after = place.after if place is not None and place.after is not None else ""
-    if keep is None:
+    if wanted.keep is None:
         start = bisect_right(keys, after, key=lambda key: entries[key].coin_id)
         page = [entries[key] for key in keys[start : start + limit]]
         more = start + limit < len(keys)
         return page, len(keys), Place(0, after=page[-1].coin_id) if more and page else None
-    found = yield from _kept(catalog, keys, keep)
+    if wanted.few is None:
+        found = yield from _kept(catalog, keys, wanted.keep)
+    else:
+        found = few_in_order((entry for entry in wanted.among_few() if query["all"] or entry.price is not None), "id")
     start = bisect_right(found, after, key=lambda entry: entry.coin_id)
     page = found[start : start + limit]
     return page, len(found), Place(0, after=page[-1].coin_id) if start + limit < len(found) else None
 
 
-def _page_by_order(holder: CatalogHolder, catalog: Catalog, query: dict[str, Any], place: Place | None, keep: Keep | None) -> Pieces[_Page]:
+def _page_by_order(holder: CatalogHolder, catalog: Catalog, query: dict[str, Any], place: Place | None, wanted: _Wanted) -> Pieces[_Page]:
     place = place or Place(catalog.version)
     orders = catalog.orders if place.version == catalog.version else holder.orders(place.version)
     if orders is None:
         raise cursors.expired()
     keys = orders.rank if query["order"] == "rank" else orders.volume
     limit = query["limit"]
-    if keep is None and not query["all"] and place.version == catalog.version:
+    if wanted.keep is None and not query["all"] and place.version == catalog.version:
         page = [catalog.entries[key] for key in keys[place.position : place.position + limit]]
         end = place.position + limit
         return page, len(keys), Place(place.version, end) if end < len(keys) else None
-    # Coins are counted on what they are now, in the places that they had when the walk began; those that have come since
-    # stand in no place of that order and are, with all=true, among the ones that follow by id.
-    keep = keep or (lambda _entry: True)
-    found = yield from _kept(catalog, keys, keep, priced=not query["all"])
-    tail: list[Entry] = []
-    if query["all"]:
-        placed = frozenset(keys)
-        tail = yield from _kept(catalog, array("i", [key for key in catalog.orders.id_all if key not in placed]), keep)
+    if wanted.few is not None and place.version == catalog.version:
+        ordered = few_in_order(wanted.among_few(), query["order"])
+        found = [entry for entry in ordered if entry.price is not None]
+        tail = ordered[len(found) :] if query["all"] else []
+    else:
+        found, tail = yield from _found_in_order(catalog, keys, wanted.keep, all_coins=query["all"])
     total = len(found) + len(tail)
     page, following = [], None
     if place.after is None:
@@ -126,26 +140,42 @@ def _page_by_order(holder: CatalogHolder, catalog: Catalog, query: dict[str, Any
     return page + rest, total, following
 
 
-def _kept(catalog: Catalog, keys: "array[int]", keep: Keep, *, priced: bool = False) -> Pieces[list[Entry]]:
+def _found_in_order(catalog: Catalog, keys: "array[int]", keep: Keep | None, *, all_coins: bool) -> Pieces[tuple[list[Entry], list[Entry]]]:
+    """The coins that pass: those in an order's places, and with `all_coins` the others by id.
+
+    They are counted on what they are now, in the places that they had when the walk began; those that have come since stand in
+    no place of that order and are, with `all_coins`, among the ones that follow by id.
+    """
+    found = yield from _kept(catalog, keys, keep, priced=not all_coins)
+    tail: list[Entry] = []
+    if all_coins:
+        placed = frozenset(keys)
+        tail = yield from _kept(catalog, array("i", [key for key in catalog.orders.id_all if key not in placed]), keep)
+    return found, tail
+
+
+def _kept(catalog: Catalog, keys: "array[int]", keep: Keep | None, *, priced: bool = False) -> Pieces[list[Entry]]:
     """The coins that still exist and pass, in the order of their keys."""
     found: list[Entry] = []
     get = catalog.entries.get
     for start in range(0, len(keys), _COINS_PER_PIECE):
         some: Iterator[Entry | None] = map(get, keys[start : start + _COINS_PER_PIECE])
-        found += [entry for entry in some if entry is not None and keep(entry) and not (priced and entry.price is None)]
+        found += [entry for entry in some if entry is not None and (keep is None or keep(entry)) and not (priced and entry.price is None)]
         yield
     return found
 
 
-def _filter(catalog: Catalog, query: dict[str, Any]) -> Keep | None:
-    """What a coin must be like; None: anything goes."""
+def _wanted(catalog: Catalog, query: dict[str, Any]) -> _Wanted:
+    """What a list's filters leave of it."""
     tests: list[Keep] = []
+    few: dict[int, Entry] | None = None
     if query["ids"]:
-        wanted = frozenset(entry.coin_key for entry in map(catalog.find, query["ids"]) if entry is not None)
-        tests.append(lambda entry: entry.coin_key in wanted)
+        few = {entry.coin_key: entry for entry in map(catalog.find, query["ids"]) if entry is not None}
     if query["symbol"]:
-        symbol = query["symbol"].upper()
-        tests.append(lambda entry: entry.symbol.upper() == symbol)
+        known = {entry.coin_key: entry for entry in by_symbol(catalog, query["symbol"])}
+        few = known if few is None else {key: entry for key, entry in known.items() if key in few}
+    if few is not None:
+        tests.append(lambda entry: entry.coin_key in few)
     if query["source"]:
         source = query["source"]
         tests.append(lambda entry: source in entry.sources)
@@ -155,11 +185,8 @@ def _filter(catalog: Catalog, query: dict[str, Any]) -> Keep | None:
     if query["min_sources"]:
         least = query["min_sources"]
         tests.append(lambda entry: len(entry.sources) >= least)
-    if not tests:
-        return None
-    if len(tests) == 1:
-        return tests[0]
-    return lambda entry: all(test(entry) for test in tests)
+    keep = None if not tests else tests[0] if len(tests) == 1 else lambda entry: all(test(entry) for test in tests)
+    return _Wanted(keep, None if few is None else list(few.values()))
 
 
 def _listed(path: str, query: dict[str, Any]) -> str:

@@ -1,26 +1,22 @@
 """/mappings, /mappings.csv and /resolve: which listing is which coin."""
 
 import asyncio
-import csv
-import io
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from kasparro.api import cursors, parameters
 from kasparro.api.cursors import Place
 from kasparro.api.lists import CURSOR, LIMIT, next_link
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import invalid_parameters, not_found
-from kasparro.api.shapes import Mapping, Resolved
+from kasparro.api.shapes import Resolved
+from kasparro.catalog import find
 from kasparro.catalog.entries import Catalog, Entry
-from kasparro.catalog.pieces import in_pieces
-from kasparro.catalog.rows import coin_row
-from kasparro.records import Pieces
+from kasparro.catalog.rows import MappingRow, coin_row, mapping_rows
+from kasparro.catalog.tables import MAPPINGS, table_parts
+from kasparro.resolver import platforms
 
-_COINS_PER_PART = 250
-_COINS_PER_PIECE = 2_000
 CANDIDATES_MAX = 50
-_COLUMNS = ("coin_id", "source", "source_id", "symbol", "name", "rule", "confidence")
 _CSV = "text/csv; charset=utf-8"
 
 
@@ -34,7 +30,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             summary="Every listing that has a coin",
             tag="identity",
             parameters=[LIMIT, CURSOR],
-            answers={200: Answered("Listings by coin id.", list[Mapping], headers=("Link", "X-Total-Count"))},
+            answers={200: Answered("Listings by coin id.", list[MappingRow], headers=("Link", "X-Total-Count"))},
             conditional=True,
         ),
         Operation(
@@ -56,7 +52,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
                 parameters.choice("source", "With source_id: the source.", sources),
                 parameters.text("source_id", "With source: the listing's id there.", example="btc-bitcoin"),
                 parameters.text("platform", "With address: the chain, as a source names it."),
-                parameters.text("address", "With platform: the contract's address, in any case."),
+                parameters.text("address", "With platform: the contract's address; one of Ethereum's kind in any case."),
                 parameters.text("symbol", "A symbol, in any case.", example="BTC"),
             ],
             answers={
@@ -75,12 +71,12 @@ async def list_mappings(call: Call) -> Answer:
     keys, entries, limit = catalog.orders.id_all, catalog.entries, call.query["limit"]
     after = place.after or ""
     number = bisect_left(keys, after, key=lambda key: entries[key].coin_id)
-    rows: list[Mapping] = []
+    rows: list[MappingRow] = []
     following: Place | None = None
     while number < len(keys) and following is None:
         entry = entries[keys[number]]
         skipped = place.position if entry.coin_id == after else 0
-        for position, mapping in enumerate(_mappings(entry)[skipped:], start=skipped):
+        for position, mapping in enumerate(mapping_rows(entry)[skipped:], start=skipped):
             if len(rows) == limit:
                 following = Place(0, position, entry.coin_id)
                 break
@@ -101,34 +97,9 @@ async def stream_mappings(call: Call) -> Answer:
 
 
 async def _csv_parts(catalog: Catalog) -> AsyncIterator[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    keys = catalog.orders.id_all
-    for start in range(0, len(keys), _COINS_PER_PART):
-        for key in keys[start : start + _COINS_PER_PART]:
-            writer.writerows([getattr(mapping, column) for column in _COLUMNS] for mapping in _mappings(catalog.entries[key]))
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
+    for part in table_parts(catalog, MAPPINGS, "csv"):
+        yield part
         await asyncio.sleep(0)
-    if not keys:
-        yield text.getvalue().encode()
-
-
-def _mappings(entry: Entry) -> list[Mapping]:
-    return [
-        Mapping(
-            coin_id=entry.coin_id,
-            source=n.source,
-            source_id=n.source_id,
-            symbol=n.symbol,
-            name=n.name,
-            rule=n.judgement.rule,
-            confidence=n.judgement.confidence,
-        )
-        for n in entry.listings
-    ]
 
 
 async def resolve(call: Call) -> Answer:
@@ -138,7 +109,7 @@ async def resolve(call: Call) -> Answer:
     if sum(way is not None for way in ways) != 1:
         raise invalid_parameters([("symbol", "or source with source_id, or platform with address: exactly one of these is needed")])
     if query["symbol"] is not None:
-        return _answer(await in_pieces(_by_symbol(catalog, query["symbol"])), always_candidates=True)
+        return _answer(find.by_symbol(catalog, query["symbol"]), always_candidates=True)
     names = ("source", "source_id") if query["source"] or query["source_id"] else ("platform", "address")
     missing = [(name, f"is required with {names[0] if name == names[1] else names[1]}") for name in names if query[name] is None]
     if missing:
@@ -146,7 +117,7 @@ async def resolve(call: Call) -> Answer:
     if names[0] == "source":
         entry = catalog.find_listing(query["source"], query["source_id"])
         return _answer([] if entry is None else [entry])
-    return _answer(await in_pieces(_by_contract(catalog, query["platform"], query["address"])))
+    return _answer(_by_contract(catalog, call.services.settings.sources, query["platform"], query["address"]))
 
 
 def _answer(found: list[Entry], *, always_candidates: bool = False) -> Answer:
@@ -159,34 +130,18 @@ def _answer(found: list[Entry], *, always_candidates: bool = False) -> Answer:
     return Answer(body=encoded(resolved))
 
 
-def _by_symbol(catalog: Catalog, symbol: str) -> Pieces[list[Entry]]:
-    """Coins with a symbol: those with a price by rank, then the others by id."""
-    wanted = symbol.upper()
-    priced: list[Entry] = []
-    others: list[Entry] = []
-    for number, key in enumerate(catalog.orders.rank):
-        entry = catalog.entries[key]
-        if entry.symbol.upper() == wanted:
-            priced.append(entry)
-        if number % _COINS_PER_PIECE == 0:
-            yield
-    for number, key in enumerate(catalog.orders.id_all):
-        entry = catalog.entries[key]
-        if entry.price is None and entry.symbol.upper() == wanted:
-            others.append(entry)
-        if number % _COINS_PER_PIECE == 0:
-            yield
-    return priced + others
+def _by_contract(catalog: Catalog, sources: Iterable[str], platform: str, address: str) -> list[Entry]:
+    """The coins one of whose listings has the contract, whichever source's name of the chain was given."""
+    wanted = platforms.address(address)
+    if wanted is None:
+        return []
+    chains = {platforms.chain(source, spelled) for source in sources for spelled in (platform, platform.lower())}
 
+    def has(entry: Entry) -> bool:
+        return any(
+            platforms.address(at) == wanted and platforms.chain(n.source, name) in chains
+            for n in entry.listings
+            for name, at in n.contracts
+        )
 
-def _by_contract(catalog: Catalog, platform: str, address: str) -> Pieces[list[Entry]]:
-    """Coins one of whose listings has a contract, compared without regard to case."""
-    wanted = (platform.casefold(), address.casefold())
-    found: list[Entry] = []
-    for number, key in enumerate(catalog.orders.id_all):
-        entry = catalog.entries[key]
-        if any((name.casefold(), at.casefold()) == wanted for n in entry.listings for name, at in n.contracts):
-            found.append(entry)
-        if number % _COINS_PER_PIECE == 0:
-            yield
-    return found
+    return [entry for entry in find.by_address(catalog, wanted) if has(entry)]

@@ -64,6 +64,11 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answers = dict(operation.answers)
     answers.setdefault(400, Answered(f"Problem `invalid_parameter`, `cursor_invalid` or another: {_BOUNDS}."))
     answers.setdefault(414, Answered("The path is too long."))
+    if operation.secured:
+        answers.setdefault(401, Answered("The token is missing or wrong.", headers=("WWW-Authenticate",)))
+        answers.setdefault(403, Answered("No token is configured: /admin is closed."))
+    if operation.body_schema is not None:
+        answers.setdefault(413, Answered("The body is too large."))
     if operation.conditional:
         answers.setdefault(304, Answered("What If-None-Match names is still what there is."))
     described: dict[str, Any] = {
@@ -79,7 +84,7 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if parameters:
         described["parameters"] = parameters
     if operation.body_schema is not None:
-        described["requestBody"] = {"required": False, "content": {JSON: {"schema": operation.body_schema}}}
+        described["requestBody"] = {"required": operation.body_required, "content": {JSON: {"schema": operation.body_schema}}}
     if operation.secured:
         described["security"] = [{"token": []}]
     return described

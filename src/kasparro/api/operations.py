@@ -58,6 +58,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path_parameters: dict[str, str] = {}  # name -> description
     path_schemas: dict[str, dict[str, Any]] = {}  # name -> JSON Schema; text where it is not given
     body_schema: dict[str, Any] | None = None  # JSON Schema of the JSON body that may be sent
+    body_required: bool = False
     conditional: bool = False  # answered from the catalog: with ETag and 304
     secured: bool = False  # needs the admin token
     documented: bool = True

@@ -91,6 +91,12 @@ def names(name: str, description: str, *, required: bool = False, example: list[
     return Parameter(name=name, description=description, schema=schema, parse=parse, required=required, several=True, example=example)
 
 
+def path_number(text: str, most: int) -> int | None:
+    """A number from 1 to `most` in a path, or None: an id that nothing has."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else 0
+    return number if 0 < number <= most else None
+
+
 def read(parameters: Sequence[Parameter], query_string: bytes) -> dict[str, Any]:
     """The values of the declared parameters; others are ignored. Raises ProblemError that names every bad one."""
     given: dict[str, list[str]] = {}

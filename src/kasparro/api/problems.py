@@ -24,6 +24,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str
     code: str
     errors: tuple[ParameterProblem, ...] = ()
+    candidates: tuple[str, ...] = ()  # ids that may have been meant
     run_id: int | None = None
 
 
@@ -37,6 +38,7 @@ class ProblemError(Exception):
         detail: str,
         *,
         errors: Iterable[ParameterProblem] = (),
+        candidates: tuple[str, ...] = (),
         run_id: int | None = None,
         headers: Iterable[tuple[str, str]] = (),
     ) -> None:
@@ -53,6 +55,7 @@ class ProblemError(Exception):
                 detail=detail,
                 code=code,
                 errors=tuple(errors),
+                candidates=candidates,
                 run_id=run_id,
             )
         )
@@ -69,9 +72,9 @@ def invalid_request(detail: str) -> ProblemError:
     return ProblemError(400, "invalid_request", detail)
 
 
-def not_found(detail: str) -> ProblemError:
-    """404 for an id that nothing has."""
-    return ProblemError(404, "not_found", detail)
+def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ...] = ()) -> ProblemError:
+    """404 for an id that nothing has, with ids that may have been meant."""
+    return ProblemError(404, code, detail, candidates=candidates)
 
 
 def database_unavailable() -> ProblemError:

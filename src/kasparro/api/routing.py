@@ -17,6 +17,7 @@ from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import BODY_KEY, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.api.operations import Answer, Call, Operation
 from kasparro.api.problems import MEDIA_TYPE, ProblemError, database_unavailable
+from kasparro.api.token import check_token
 from kasparro.errors import DatabaseError
 
 log = logs.get()
@@ -27,8 +28,12 @@ _DATABASE_TROUBLE = (DatabaseError, asyncpg.PostgresConnectionError, asyncpg.Int
 
 def handlers(operations: Sequence[Operation], services: Dependencies) -> list[ASGIRouteHandler | HTTPRouteHandler]:
     """The route handlers of operations."""
-    made: list[ASGIRouteHandler | HTTPRouteHandler] = []
     paths = [operation.path for operation in operations]
+    shared = {operation.path: operation for operation in operations if paths.count(operation.path) > 1}
+    # First, since Litestar would make one of its own with a path's first operation, and name that one's method alone.
+    made: list[ASGIRouteHandler | HTTPRouteHandler] = [
+        _options_handler(operation, [o.method for o in operations if o.path == path]) for path, operation in shared.items()
+    ]
     for operation in operations:
         # Litestar can't route to an ASGI handler by path parameters, and gives one all methods of its path.
         if operation.conditional and not operation.path_parameters and paths.count(operation.path) == 1:
@@ -41,10 +46,13 @@ def handlers(operations: Sequence[Operation], services: Dependencies) -> list[AS
 async def respond(operation: Operation, services: Dependencies, scope: Any, body: bytes = b"") -> Answer:  # noqa: ANN401  # an ASGI scope
     """Answer a request. Raises ProblemError."""
     path, query_string = scope["path"], scope["query_string"]
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if operation.secured:
+        check_token(services.settings, headers.get("authorization"))
     tag = if_none_match = None
     if operation.conditional:
         tag = conditional.etag(services.catalog.current.version, path, query_string)
-        if_none_match = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"), None)
+        if_none_match = headers.get("if-none-match")
     query = parameters.read(operation.parameters, query_string)
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):
         return Answer(body=b"", status=304, headers=[("etag", tag)])
@@ -54,7 +62,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         query_string=query_string,
         query=query,
         path_parameters=scope.get("path_params", {}),
-        headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+        headers=headers,
         body=body,
         request_id=scope[REQUEST_ID],
         started=scope[STARTED],
@@ -144,6 +152,18 @@ def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHand
         include_in_schema=False,
         request_max_body_size=BODY_BYTES_MAX,
         status_code=200,
+    )
+    return decorate(handler)
+
+
+def _options_handler(operation: Operation, methods: Sequence[str]) -> HTTPRouteHandler:
+    allow = ", ".join(sorted([*methods, "OPTIONS"]))
+
+    async def handler() -> Response[bytes]:
+        return Response(b"", status_code=HTTPStatus.NO_CONTENT, headers={"allow": allow})
+
+    decorate = HTTPRouteHandler(
+        _typed_path(operation), http_method=HttpMethod.OPTIONS, name=f"options_{operation.operation_id}", include_in_schema=False
     )
     return decorate(handler)
 

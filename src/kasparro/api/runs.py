@@ -9,7 +9,6 @@ from kasparro.api.shapes import Run, run_shape
 from kasparro.store import run_history
 
 _RUN_ID_MAX = 2**31 - 1
-_RUN_ID_DIGITS = 10
 
 
 def operations() -> Sequence[Operation]:
@@ -47,9 +46,9 @@ async def list_runs(call: Call) -> Answer:
 async def show_run(call: Call) -> Answer:
     """One run."""
     text = call.path_parameters["run_id"]
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _RUN_ID_DIGITS else 0
+    number = parameters.path_number(text, _RUN_ID_MAX)
     run = None
-    if 0 < number <= _RUN_ID_MAX:
+    if number is not None:
         async with call.services.database.read() as conn:
             run = await run_history.read_run(conn, number)
     if run is None:

@@ -100,6 +100,8 @@ class CoinDetail(Shape, frozen=True, kw_only=True):
     contracts: list[Contract]
     judgements: list[Judgement]
     aliases: tuple[str, ...]
+    wraps: str | None  # the coin that it stands for: Bitcoin for a wrapped one
+    wrapped_by: list[str]  # the coins that stand for it, largest first
 
 
 class CoinPrice(Shape, frozen=True, kw_only=True):
@@ -111,18 +113,6 @@ class CoinPrice(Shape, frozen=True, kw_only=True):
     observed_at: datetime | None
     confidence: float | None
     flags: tuple[str, ...]
-
-
-class Mapping(Shape, frozen=True, kw_only=True):
-    """A listing that has a coin."""
-
-    coin_id: str
-    source: str
-    source_id: str
-    symbol: str
-    name: str
-    rule: str
-    confidence: float
 
 
 class Resolved(Shape, frozen=True, kw_only=True):

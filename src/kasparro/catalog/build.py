@@ -1,21 +1,17 @@
 """From rows to a catalog: pure, in pieces, building on what the previous catalog has."""
 
-from array import array
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from math import inf
 from sys import intern
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry, Orders, PriceEntry, QuoteEntry
+from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry, PriceEntry, QuoteEntry
+from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
+from kasparro.catalog.orders import make_orders
 from kasparro.catalog.rows import data_row, encoded_row
-from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
-_KEYS_PER_PIECE = 2_000
 _SHARED_MAX = 10_000
 
 T = TypeVar("T")
@@ -49,10 +45,13 @@ class Draft:
     def __init__(self, previous: Catalog) -> None:
         self._previous = previous
         self._entries = dict(previous.entries)
-        self._keys = _OnWrite(previous.keys)
-        self._aliases = _OnWrite(previous.aliases)
-        self._merged = _OnWrite(previous.merged)
-        self._listings = {source: _OnWrite(ids) for source, ids in previous.listings.items()}
+        self._keys = OnWrite(previous.keys)
+        self._aliases = OnWrite(previous.aliases)
+        self._merged = OnWrite(previous.merged)
+        self._listings = {source: OnWrite(ids) for source, ids in previous.listings.items()}
+        self._symbols = Groups(previous.symbols)
+        self._addresses = Groups(previous.addresses)
+        self._wrapping = Groups(previous.wrapping)
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
         # The same object for equal values, so that a value which many coins have is kept once.
@@ -66,8 +65,10 @@ class Draft:
         for row in rows.listings:
             listings.setdefault(row["coin_key"], []).append(row)
         contracts: Contracts = {}
+        spelled: dict[str, str] = {}  # an address that both sources give is kept once
         for row in rows.contracts:
-            contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), row["address"]))
+            address = spelled.setdefault(row["address"], row["address"])
+            contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), address))
         aliases: dict[int, list[str]] = {}
         for row in rows.aliases:
             aliases.setdefault(row["coin_key"], []).append(row["alias"])
@@ -80,7 +81,7 @@ class Draft:
 
     def finish(self, version: int, published_at: datetime | None) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
-        orders = yield from _orders(self._entries, self._previous.orders, coins_changed=self._coins_changed)
+        orders = yield from make_orders(self._entries, self._previous.orders, coins_changed=self._coins_changed)
         return Catalog(
             version=version,
             published_at=published_at,
@@ -89,6 +90,9 @@ class Draft:
             aliases=self._aliases.now,
             merged=self._merged.now,
             listings={source: ids.now for source, ids in self._listings.items()},
+            symbols=self._symbols.now,
+            addresses=self._addresses.now,
+            wrapping=self._wrapping.now,
             orders=orders,
         )
 
@@ -121,20 +125,26 @@ class Draft:
             ):
                 ids.drop(listing.source_id)
         for listing in after.listings if after else ():
-            self._listings.setdefault(listing.source, _OnWrite({})).set(listing.source_id, key)
+            self._listings.setdefault(listing.source, OnWrite({})).set(listing.source_id, key)
+        self._symbols.move(key, symbols(before), symbols(after))
+        self._addresses.move(key, addresses(before), addresses(after))
+        self._wrapping.move(key, wrapped(before), wrapped(after))
 
     def _entry(self, coin: Row, rows: list[Row], contracts: Contracts, aliases: list[str], before: Entry | None) -> Entry:
         coin_id: str = before.coin_id if before else coin["coin_id"]
         symbol: str = intern(coin["symbol"])
         name: str = before.name if before and before.name == coin["name"] else coin["name"]
         known = {n.judgement.judgement_id: n.judgement for n in before.listings} if before else {}
+        given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
         others: list[JudgementEntry] = []
         for row in rows:
             # A judgement never changes: it is superseded by another one.
             judgement = known.get(row["judgement_id"]) or self._judgement(row, coin_id)
             if judgement.verdict == "same":
-                listings.append(self._listing(row, judgement, tuple(contracts.get(row["listing_id"], ())), name))
+                had, has = given.get(row["listing_id"]), tuple(contracts.get(row["listing_id"], ()))
+                # What stayed is kept, so that the index by address goes on sharing its keys with the entries.
+                listings.append(self._listing(row, judgement, had if had is not None and had == has else has, name))
             else:
                 others.append(judgement)
         # A price stands only while the listing that it comes from is the coin.
@@ -150,6 +160,7 @@ class Draft:
             listings=tuple(listings),
             others=tuple(others),
             aliases=tuple(aliases),
+            wraps=coin["wraps"],
             price=price,
             folded=f"{name}\n{symbol}\n{coin_id}".casefold(),
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
@@ -211,75 +222,3 @@ class Draft:
             market_cap=coin["market_cap"],
             volume_24h=coin["volume_24h"],
         )
-
-
-class _OnWrite(msgspec.Struct):
-    """A mapping of the previous catalog, copied when it first changes."""
-
-    now: Any  # dict[K, V]
-    own: bool = False
-
-    def set(self, key: object, value: object) -> None:
-        if self.now.get(key) != value:
-            self._copy()
-            self.now[key] = value
-
-    def drop(self, key: object) -> None:
-        if key in self.now:
-            self._copy()
-            del self.now[key]
-
-    def _copy(self) -> None:
-        if not self.own:
-            self.now = dict(self.now)
-            self.own = True
-
-
-def _orders(entries: dict[int, Entry], previous: Orders, *, coins_changed: bool) -> Pieces[Orders]:
-    """The places of all coins. `previous` gives what did not change, and nearly sorted input where it did."""
-    by_id, by_id_all = previous.id, previous.id_all
-    if coins_changed:
-        ids: list[tuple[str, int]] = []
-        for number, entry in enumerate(entries.values()):
-            ids.append((entry.coin_id, entry.coin_key))
-            if number % _KEYS_PER_PIECE == 0:
-                yield
-        ids = yield from sort_in_pieces(ids)
-        by_id, by_id_all = array("i"), array("i")
-        for start in range(0, len(ids), _KEYS_PER_PIECE):
-            keys = [key for _, key in ids[start : start + _KEYS_PER_PIECE]]
-            by_id_all.extend(keys)
-            by_id.extend([key for key in keys if entries[key].price is not None])
-            yield
-    rank = yield from _by_amount(entries, by_id, lambda price: (_descending(price.market_cap), _descending(price.volume_24h)))
-    yield
-    volume = yield from _by_amount(entries, by_id, lambda price: (_descending(price.volume_24h), _descending(price.market_cap)))
-    yield
-    return Orders(
-        # An order that stayed the same is kept once, over all the versions of which the orders are remembered.
-        rank=previous.rank if previous.rank == rank else rank,
-        volume=previous.volume if previous.volume == volume else volume,
-        id=by_id,
-        id_all=by_id_all,
-    )
-
-
-def _by_amount(
-    entries: dict[int, Entry], by_id: "array[int]", amounts: Callable[[PriceEntry], tuple[float, float]]
-) -> Pieces["array[int]"]:
-    """The coins with a price by two amounts, then by id."""
-    rows: list[tuple[tuple[float, float], str, int]] = []
-    for number, key in enumerate(by_id):
-        entry = entries[key]
-        if entry.price is not None:
-            rows.append((amounts(entry.price), entry.coin_id, key))
-        if number % _KEYS_PER_PIECE == 0:
-            yield
-    rows = yield from sort_in_pieces(rows)
-    yield
-    return array("i", [row[2] for row in rows])
-
-
-def _descending(amount: float | None) -> float:
-    """A sort key: the largest amount first, what is not known last."""
-    return inf if amount is None else -amount

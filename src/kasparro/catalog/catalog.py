@@ -111,12 +111,12 @@ class CatalogHolder:
             previous = self.current
             if pulse.version == previous.version:
                 return False
-            # A version that runs backwards is another database behind the same address: nothing of the old one holds.
-            base = previous if pulse.version > previous.version else EMPTY
             started = self._clock.monotonic()
-            catalog, coins = await self._read(base)
+            catalog, coins = await self._read(previous)
             now = self._clock.monotonic()
-            if base is previous:
+            if catalog.version == previous.version:
+                return False  # another refresh has taken over meanwhile what this pulse told of
+            if catalog.version > previous.version:
                 self._remembered.replace(previous, now)
             else:
                 self._remembered = RememberedOrders()
@@ -124,10 +124,15 @@ class CatalogHolder:
             log.debug("catalog.swapped", version=catalog.version, coins_changed=coins, duration_seconds=round(now - started, 3))
             return True
 
-    async def _read(self, base: Catalog) -> tuple[Catalog, int]:
-        draft = Draft(base)
+    async def _read(self, previous: Catalog) -> tuple[Catalog, int]:
+        """The catalog as it is published now, and how many coins were read; `previous` where that still stands."""
         async with self._database.read(snapshot=True) as conn:
             version, published_at = await catalog_rows.read_published(conn)
+            if version == previous.version:
+                return previous, 0
+            # A version that runs backwards is another database behind the same address: nothing of the old one holds.
+            base = previous if version > previous.version else EMPTY
+            draft = Draft(base)
             keys = await catalog_rows.read_coin_keys(conn, base.version or None)
             async with aclosing(_batches(conn, keys)) as batches:
                 async for some, rows in batches:

@@ -79,6 +79,7 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     listings: tuple[ListingEntry, ...]
     others: tuple[JudgementEntry, ...]  # `different` and `unsure`
     aliases: tuple[str, ...]
+    wraps: int | None  # the key of the coin that it stands for, which may have been merged since
     price: PriceEntry | None
     folded: str  # name, symbol and id as text search sees them
     row: bytes | None  # its row of /data, JSON; None where there is no price: encoded when it is asked for
@@ -103,6 +104,10 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
     aliases: Mapping[str, int]  # further ids -> coin key
     merged: Mapping[int, int]  # coin key -> the key of the coin that it became
     listings: Mapping[str, Mapping[str, int]]  # source -> source id -> coin key
+    # See indexes.py. One coin key or several, ascending:
+    symbols: Mapping[str, int | tuple[int, ...]]  # by symbol, folded
+    addresses: Mapping[str, int | tuple[int, ...]]  # by contract address, folded, on any chain
+    wrapping: Mapping[int, int | tuple[int, ...]]  # the coins that wrap one, by its key
     orders: Orders
 
     def find(self, coin_id: str) -> Entry | None:
@@ -110,14 +115,15 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
         key = self.keys.get(coin_id)
         if key is None:
             key = self.aliases.get(coin_id)
-        return None if key is None else self._living(key)
+        return None if key is None else self.living(key)
 
     def find_listing(self, source: str, source_id: str) -> Entry | None:
         """The coin that a source's listing is."""
         key = self.listings.get(source, {}).get(source_id)
-        return None if key is None else self._living(key)
+        return None if key is None else self.living(key)
 
-    def _living(self, key: int) -> Entry | None:
+    def living(self, key: int) -> Entry | None:
+        """The coin with a key, or what it was merged into."""
         for _ in range(len(self.merged) + 1):
             target = self.merged.get(key)
             if target is None:
@@ -134,5 +140,8 @@ EMPTY = Catalog(
     aliases={},
     merged={},
     listings={},
+    symbols={},
+    addresses={},
+    wrapping={},
     orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
 )

@@ -28,7 +28,7 @@ ORDER BY coin_key;
 
 -- name: select_coins
 -- Coins with their latest price.
-SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into,
+SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into, c.wraps,
     p.listing_id, p.published_at, p.observed_at, p.value, p.method, p.sources_used, p.spread_pct, p.confidence, p.flags,
     p.market_cap, p.volume_24h
 FROM coins c

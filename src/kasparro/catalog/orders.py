@@ -1,0 +1,77 @@
+"""The places of coins: by market cap, by volume, by id."""
+
+from array import array
+from collections.abc import Callable, Iterable
+from math import inf
+
+from kasparro.catalog.entries import Entry, Orders, PriceEntry
+from kasparro.catalog.sorting import sort_in_pieces
+from kasparro.records import Pieces
+
+_KEYS_PER_PIECE = 2_000
+
+_Amounts = Callable[[PriceEntry], tuple[float, float]]
+
+
+def make_orders(entries: dict[int, Entry], previous: Orders, *, coins_changed: bool) -> Pieces[Orders]:
+    """The places of all coins. `previous` gives what did not change, and nearly sorted input where it did."""
+    by_id, by_id_all = previous.id, previous.id_all
+    if coins_changed:
+        ids: list[tuple[str, int]] = []
+        for number, entry in enumerate(entries.values()):
+            ids.append((entry.coin_id, entry.coin_key))
+            if number % _KEYS_PER_PIECE == 0:
+                yield
+        ids = yield from sort_in_pieces(ids)
+        by_id, by_id_all = array("i"), array("i")
+        for start in range(0, len(ids), _KEYS_PER_PIECE):
+            keys = [key for _, key in ids[start : start + _KEYS_PER_PIECE]]
+            by_id_all.extend(keys)
+            by_id.extend([key for key in keys if entries[key].price is not None])
+            yield
+    rank = yield from _by_amount(entries, by_id, _by_market_cap)
+    yield
+    volume = yield from _by_amount(entries, by_id, _by_volume)
+    yield
+    return Orders(
+        # An order that stayed the same is kept once, over all the versions of which the orders are remembered.
+        rank=previous.rank if previous.rank == rank else rank,
+        volume=previous.volume if previous.volume == volume else volume,
+        id=by_id,
+        id_all=by_id_all,
+    )
+
+
+def few_in_order(entries: Iterable[Entry], order: str = "rank") -> list[Entry]:
+    """Some coins as `order` (rank, volume or id) has them, those without a price last by id. For few: it sorts them at one go."""
+    if order == "id":
+        return sorted(entries, key=lambda entry: entry.coin_id)
+    amounts = _by_market_cap if order == "rank" else _by_volume
+    return sorted(entries, key=lambda e: (e.price is None, (inf, inf) if e.price is None else amounts(e.price), e.coin_id))
+
+
+def _by_amount(entries: dict[int, Entry], by_id: "array[int]", amounts: _Amounts) -> Pieces["array[int]"]:
+    """The coins with a price by two amounts, then by id."""
+    rows: list[tuple[tuple[float, float], str, int]] = []
+    for number, key in enumerate(by_id):
+        entry = entries[key]
+        if entry.price is not None:
+            rows.append((amounts(entry.price), entry.coin_id, key))
+        if number % _KEYS_PER_PIECE == 0:
+            yield
+    rows = yield from sort_in_pieces(rows)
+    yield
+    return array("i", [row[2] for row in rows])
+
+
+def _by_market_cap(price: PriceEntry) -> tuple[float, float]:
+    return _descending(price.market_cap), _descending(price.volume_24h)
+
+
+def _by_volume(price: PriceEntry) -> tuple[float, float]:
+    return _descending(price.volume_24h), _descending(price.market_cap)
+
+
+def _descending(amount: float | None) -> float:
+    """A sort key: the largest amount first, what is not known last."""
+    return inf if amount is None else -amount
