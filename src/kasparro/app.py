@@ -14,9 +14,9 @@ from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
-from kasparro.errors import DatabaseError, RefusedError, SettingsError
+from kasparro.errors import DatabaseError, SettingsError
+from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
-from kasparro.records import Said, Verdict
 from kasparro.schedule import Runner, Schedule
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
@@ -30,7 +30,6 @@ from kasparro.store.pool import Database
 log = logs.get()
 
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
-_NO_JUDGE = "judgements of people are not taken yet; look for a newer version"
 _SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
 
 
@@ -119,7 +118,7 @@ async def serve(settings: Settings) -> None:
             catalog=catalog,
             database=base.database,
             runner=runner,
-            judge=_NoJudge(),
+            judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
         )
         base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
@@ -135,18 +134,6 @@ async def serve(settings: Settings) -> None:
             server.should_exit = True
             await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
         log.info("serve.stopped")
-
-
-class _NoJudge:
-    """Refuses what people say about identity until the ingestion can carry it out."""
-
-    async def say(self, source: str, source_id: str, coin_id: str, verdict: Verdict, note: str | None) -> Said:  # noqa: ARG002
-        """See Judge."""
-        raise RefusedError(_NO_JUDGE, code="judgement_not_taken")
-
-    async def withdraw(self, judgement_id: int) -> Said:  # noqa: ARG002
-        """See Judge."""
-        raise RefusedError(_NO_JUDGE, code="judgement_not_taken")
 
 
 class _Server(uvicorn.Server):

@@ -4,7 +4,7 @@ Times are aware UTC datetimes: `observed_at` is the source's clock, `fetched_at`
 as the source published them, unrounded; `None` where a source says nothing or says 0 for "unknown".
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias, TypeVar
 
@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 # Long pure work is a generator that yields wherever the event loop may take over, and returns its answer.
 Pieces: TypeAlias = Generator[None, None, T]
+
+Courses: TypeAlias = Mapping[int, tuple[tuple[float, float], ...]]  # listing -> (seconds since 1970, price), oldest first
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -129,3 +129,38 @@ async def test_what_was_judged_on_another_state_is_not_written(ingest: Ingest, d
     with pytest.raises(OutdatedError):
         async with db.write() as conn:
             await Publication.begin(conn, ingest.settings, ingest.clock.now(), judged)
+
+
+async def test_an_open_question_is_asked_again_with_the_course_of_both_prices(ingest: Ingest, db: Database) -> None:
+    """Once an hour, by the last quote of each hour; a listing whose judgement is not open has no course."""
+    await run_once(ingest, "command")
+    async with db.connection() as conn:
+        row = await conn.fetchrow("""
+            SELECT j.listing_id, (SELECT c.coin_key FROM judgements c JOIN latest_quotes q USING (listing_id)
+                                  WHERE c.listing_id <> j.listing_id AND c.superseded_at IS NULL ORDER BY c.listing_id LIMIT 1) AS coin_key
+            FROM judgements j JOIN latest_quotes q USING (listing_id) WHERE j.superseded_at IS NULL ORDER BY 1 DESC LIMIT 1""")
+        await conn.execute(
+            "INSERT INTO judgements (listing_id, coin_key, verdict, rule, confidence, evidence, created_at, version)"
+            " VALUES ($1, $2, 'unsure', 'text.name', 0.6, '{}', now(), 1)", row["listing_id"], row["coin_key"],
+        )  # fmt: skip
+        await conn.execute(
+            "SELECT make_day_partition('quotes', d::date) FROM generate_series(now() - interval '2 days', now(), interval '1 day') AS d"
+        )
+        await conn.execute(
+            "INSERT INTO quotes (listing_id, run_id, observed_at, price, fetched_at, recorded_at)"
+            " SELECT $1, 1, date_trunc('hour', now()) - n * interval '20 minutes', 100 + n, now(), now() FROM generate_series(1, 30) AS n",
+            row["listing_id"],
+        )
+    identity = Identity(db, ingest.settings, SystemClock())
+    async with db.read(snapshot=True) as conn:
+        asked = await identity._open(conn)
+        again = await identity._open(conn)
+
+    assert row["listing_id"] in asked
+    assert len(asked) > 1
+    assert again == set()
+    course = identity._courses[row["listing_id"]]
+    # Ten hours of three quotes each; the newest quote is of the last of them, or of the hour that has just begun.
+    assert [price for _, price in course[:9]] == [100 + n for n in range(28, 3, -3)]
+    assert len(course) in {10, 11}
+    assert list(course) == sorted(course)

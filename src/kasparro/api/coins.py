@@ -76,7 +76,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
 
 async def list_coins(call: Call) -> Answer:
     """A page of coins: a join of rows that were encoded before."""
-    page = await coin_page(call.services.catalog, call.path, call.query)
+    page = await coin_page(call.services.catalog, call.services.clock, call.path, call.query)
     link = next_link(call, page.cursor)
     rows = b"[" + b",".join([entry_row(entry) for entry in page.entries]) + b"]"
     body = _enveloped(call, page, link, rows) if call.query["envelope"] else rows

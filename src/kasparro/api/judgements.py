@@ -18,7 +18,7 @@ from kasparro.api.questions import JudgementRequest, JudgementSaid, Question, ju
 from kasparro.catalog.entries import Catalog
 from kasparro.catalog.find import near_ids
 from kasparro.catalog.judged import Queued, judged, queued
-from kasparro.catalog.pieces import in_pieces
+from kasparro.clock import in_pieces
 from kasparro.errors import NotKnownError, RefusedError
 from kasparro.records import Pieces, Said, Verdict
 
@@ -102,7 +102,7 @@ async def list_judgements(call: Call) -> Answer:
     listed = f"{call.path}\0verdict={query['verdict']}\0decided_by={query['decided_by']}"
     place = cursors.read(query["cursor"], listed) if query["cursor"] else None
     page = _page(call.services.catalog.current, query["verdict"], query["decided_by"], query["limit"], place)
-    rows, total, following = await in_pieces(page)
+    rows, total, following = await in_pieces(page, call.services.clock)
     link = next_link(call, None if following is None else cursors.write(following, listed))
     headers = [("x-total-count", str(total))]
     if link is not None:

@@ -17,7 +17,7 @@ from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import by_symbol
 from kasparro.catalog.orders import few_in_order
-from kasparro.catalog.pieces import in_pieces
+from kasparro.clock import Clock, in_pieces
 from kasparro.records import Pieces
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
@@ -65,7 +65,7 @@ class _Wanted(msgspec.Struct, frozen=True):
         return [entry for entry in self.few or () if self.keep is None or self.keep(entry)]
 
 
-async def coin_page(holder: CatalogHolder, path: str, query: dict[str, Any]) -> CoinPage:
+async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[str, Any]) -> CoinPage:
     """The page that checked list parameters ask for. Raises ProblemError for a bad or expired cursor."""
     catalog = holder.current
     listed = _listed(path, query)
@@ -73,7 +73,7 @@ async def coin_page(holder: CatalogHolder, path: str, query: dict[str, Any]) -> 
     wanted = _wanted(catalog, query)
     by_id = query["order"] == "id"
     page = _page_by_id(catalog, query, place, wanted) if by_id else _page_by_order(holder, catalog, query, place, wanted)
-    entries, total, following = await in_pieces(page)
+    entries, total, following = await in_pieces(page, clock)
     return CoinPage(entries, total, None if following is None else cursors.write(following, listed))
 
 

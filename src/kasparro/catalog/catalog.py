@@ -10,9 +10,8 @@ import asyncpg
 from kasparro import logs
 from kasparro.catalog.build import Draft
 from kasparro.catalog.entries import EMPTY, Catalog, Orders
-from kasparro.catalog.pieces import in_pieces
 from kasparro.catalog.remembered import RememberedOrders
-from kasparro.clock import Clock
+from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
 from kasparro.store.catalog_rows import CoinRows, Pulse
@@ -136,8 +135,8 @@ class CatalogHolder:
             keys = await catalog_rows.read_coin_keys(conn, base.version or None)
             async with aclosing(_batches(conn, keys)) as batches:
                 async for some, rows in batches:
-                    await in_pieces(draft.add(some, rows))
-        return await in_pieces(draft.finish(version, published_at)), len(keys)
+                    await in_pieces(draft.add(some, rows), self._clock)
+        return await in_pieces(draft.finish(version, published_at), self._clock), len(keys)
 
     async def _follow_runs(self, pulse: Pulse) -> None:
         state = (pulse.newest_run_id, pulse.open_run_id)

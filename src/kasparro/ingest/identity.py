@@ -2,12 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime, timedelta
 
 import asyncpg
 import msgspec
 
+from kasparro import logs
 from kasparro.clock import Clock, in_pieces
-from kasparro.records import Judgement, Record, Resolution
+from kasparro.records import Courses, Judgement, Record, Resolution
 from kasparro.resolver import evidence
 from kasparro.resolver.book import Book
 from kasparro.resolver.features import features_of
@@ -17,14 +19,20 @@ from kasparro.resolver.keys import Keys
 from kasparro.resolver.naming import possible_ids
 from kasparro.resolver.resolve import RULES_DIGEST, resolve, resolve_around
 from kasparro.settings import Settings
-from kasparro.store import coins, listings
+from kasparro.store import coins, listings, quotes
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
+
+log = logs.get()
 
 # Prices of one coin that lie further apart than this are looked at again: from here on a rule speaks against it.
 _APART = 6 * evidence.PRICE_TOLERANCE
 _DRIFT = 6 * evidence.PRICE_DRIFT_PER_ROOT_HOUR
 _HOURS_MAX = int(evidence.PRICE_GAP_MAX / 3600)
+
+# How a price went is compared over this time, and judged again this often.
+_COURSE = timedelta(hours=48)
+_ASK_AGAIN = timedelta(hours=1)
 
 _ROUNDS_MAX = 60  # of reading what a change concerns; everything is judged where they do not suffice
 _KEYS_PUT_MAX = 5_000  # listings that changed after the keys were made; beyond it they are made again
@@ -63,6 +71,8 @@ class Identity:
         self._database, self._settings, self._clock = database, settings, clock
         self._keys: Keys | None = None
         self._keys_since = 0  # runs from here on may have changed listings of which the keys do not know yet
+        self._courses: Courses = {}  # of the listings on which judgements are unsure, as last asked for
+        self._asked_at: datetime | None = None
         self._concerned: set[int] = set()  # listings that share a key with one that changed, until what is judged of them is written
 
     async def judge(
@@ -74,14 +84,20 @@ class Identity:
         prices may have parted from those of their coins' other listings.
         Judges everything where it was never judged with all lists complete, or by other rules. None where nothing changes.
         """
+        started = self._clock.monotonic()
         async with self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
-                changed = await self._changed(conn, since_run, run_id, news) | await self._parted(conn, quoted)
+                changed = await self._changed(conn, since_run, run_id, news) | await self._parted(conn, quoted) | await self._open(conn)
                 if not changed:
                     return None
-                resolution = await self._judge_around(conn, Index(self._keys), Book({}), changed)
+                index = Index(self._keys)
+                resolution = await self._judge_around(conn, index, Book({}), changed)
                 if resolution is not None:
+                    seconds = round(self._clock.monotonic() - started, 3)
+                    log.debug(
+                        "identity.judged", run_id=run_id, changed=len(changed), listings=len(index.features), duration_seconds=seconds
+                    )
                     return _judged(resolution, state, None)
             index, book = await self._read_everything(conn, settled)
         return await self._judge_everything(index, book, state, settled, run_id)
@@ -131,7 +147,7 @@ class Identity:
         assert self._keys is not None  # noqa: S101  # made above
         told = await listings.news(conn, min(since_run, self._keys_since), _AFTER_ALL if run_id is None else run_id) | set(news)
         for some in batches(sorted(told), self._settings.statement_rows_max):
-            rows = await listings.evidence_of(conn, some)
+            rows = await listings.evidence_of(conn, some, {})
             self._concerned |= await in_pieces(self._keys.put(map(features_of, rows)), self._clock)
         if run_id is not None:
             self._keys_since = max(self._keys_since, run_id)
@@ -142,6 +158,17 @@ class Identity:
         for some in batches(sorted(quoted), self._settings.statement_rows_max):
             found |= await listings.parted(conn, some, apart=_APART, drift_per_root_hour=_DRIFT, hours_max=_HOURS_MAX)
         return found
+
+    async def _open(self, conn: asyncpg.Connection) -> set[int]:
+        """Once an hour, whom a judgement leaves open and whose prices have gone on since, with the course that they took."""
+        now = self._clock.now()
+        if self._asked_at is not None and timedelta(0) <= now - self._asked_at < _ASK_AGAIN:
+            return set()
+        self._asked_at = now
+        since = now - _COURSE
+        found = await coins.open_questions(conn, since)
+        self._courses = await quotes.courses(conn, found, since)
+        return set(found)
 
     async def _judge_around(self, conn: asyncpg.Connection, index: Index, book: Book, changed: Collection[int]) -> Resolution | None:
         """What judging anew some listings, and what hangs together with them, changes; None where that is too much."""
@@ -160,7 +187,7 @@ class Identity:
 
     async def _load(self, conn: asyncpg.Connection, index: Index, book: Book, ids: Collection[int], coin_ids: Sequence[str] = ()) -> None:
         """Take over the features of some listings, what stands on them, and the coins that matter where they are judged."""
-        rows = await listings.evidence_of(conn, list(ids))
+        rows = await listings.evidence_of(conn, list(ids), self._courses)
         await in_pieces(index.apply(rows), self._clock)
         names = [name for row in rows for name in possible_ids(row.source_id)]
         found, judgements = await coins.around(conn, list(ids), [*names, *coin_ids])

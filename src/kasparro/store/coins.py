@@ -68,6 +68,11 @@ async def around(conn: asyncpg.Connection, listing_ids: Sequence[int], ids: Sequ
     return found, [_judgement(row) for row in rows]
 
 
+async def open_questions(conn: asyncpg.Connection, since: datetime) -> list[int]:
+    """The listings on both sides of every `unsure` judgement where both have a quote since a time."""
+    return [row["listing_id"] for row in await conn.fetch(_SQL["select_open_questions"], since)]
+
+
 async def find(conn: asyncpg.Connection, name: str) -> str | None:
     """The id of the living coin that an id or an alias means; None where there is none."""
     found: str | None = await conn.fetchval(_SQL["select_living_coin"], name)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import EvidenceRow, Listing, ListingContract
+from kasparro.records import Courses, EvidenceRow, Listing, ListingContract
 from kasparro.store import queries
 
 _SQL = queries.load("listings")
@@ -89,9 +89,10 @@ async def find(conn: asyncpg.Connection, source: str, source_id: str) -> int | N
     return found
 
 
-async def evidence_of(conn: asyncpg.Connection, listing_ids: Sequence[int]) -> list[EvidenceRow]:
+async def evidence_of(conn: asyncpg.Connection, listing_ids: Sequence[int], courses: Courses) -> list[EvidenceRow]:
     """What some listings are judged by; each counts as settled."""
-    return [_evidence_row(row, _ANY, _ANY) for row in await conn.fetch(_SQL["select_evidence_of"], listing_ids)]
+    rows = await conn.fetch(_SQL["select_evidence_of"], listing_ids)
+    return [_evidence_row(row, _ANY, _ANY, courses.get(row["listing_id"], ())) for row in rows]
 
 
 async def evidence(
@@ -108,7 +109,9 @@ async def evidence(
         yield [_evidence_row(row, settled_sources, quoted_sources) for row in rows]
 
 
-def _evidence_row(row: asyncpg.Record, settled_sources: Container[str], quoted_sources: Container[str]) -> EvidenceRow:
+def _evidence_row(
+    row: asyncpg.Record, settled_sources: Container[str], quoted_sources: Container[str], course: tuple[tuple[float, float], ...] = ()
+) -> EvidenceRow:
     source, price = row["source"], row["price"]
     return EvidenceRow(
         listing_id=row["listing_id"],
@@ -126,4 +129,5 @@ def _evidence_row(row: asyncpg.Record, settled_sources: Container[str], quoted_s
         ath_price=row["ath_price"],
         ath_at=row["ath_at"],
         first_seen_at=row["first_seen_at"],
+        course=course,
     )

@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import asyncpg
 
-from kasparro.records import CoinQuote, ExchangeRate, Quote, Record
+from kasparro.records import CoinQuote, Courses, ExchangeRate, Quote, Record
 from kasparro.store import queries
 
 _SQL = queries.load("quotes")
@@ -52,6 +52,12 @@ async def write(
         listing_ids=tuple(row["listing_ids"] or ()),
         first_ids=tuple(row["first_ids"] or ()),
     )
+
+
+async def courses(conn: asyncpg.Connection, listing_ids: Sequence[int], since: datetime) -> Courses:
+    """How the prices of listings went: the last quote of each hour."""
+    rows = await conn.fetch(_SQL["select_courses"], listing_ids, since)
+    return {row["listing_id"]: tuple(zip(row["times"], row["prices"], strict=True)) for row in rows}
 
 
 async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> None:

@@ -112,6 +112,15 @@ SELECT j.judgement_id, j.listing_id, c.coin_id, j.verdict, j.rule, j.confidence,
 FROM coins AS c JOIN judgements AS j ON j.coin_key = c.coin_key AND j.superseded_at IS NULL AND j.verdict = 'same'
 WHERE c.coin_id = ANY($2::text[]) AND NOT j.listing_id = ANY($1::integer[]);
 
+-- name: select_open_questions
+-- Listings on which a judgement is unsure, and those of the coins that they may be, where both have a quote from $1 on.
+SELECT DISTINCT unnest(ARRAY[j.listing_id, s.listing_id]) AS listing_id
+FROM judgements AS j
+JOIN latest_quotes AS q ON q.listing_id = j.listing_id AND q.observed_at >= $1
+JOIN judgements AS s ON s.coin_key = j.coin_key AND s.verdict = 'same' AND s.superseded_at IS NULL
+JOIN latest_quotes AS r ON r.listing_id = s.listing_id AND r.observed_at >= $1
+WHERE j.verdict = 'unsure' AND j.superseded_at IS NULL;
+
 -- name: select_judgement
 -- One judgement by its id.
 SELECT j.listing_id, c.coin_id, j.verdict, j.decided_by, j.note, j.superseded_at
