@@ -12,6 +12,8 @@ import uvicorn
 from kasparro import logs
 from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.hot import HotAnswers
+from kasparro.api.protocol import protocol_of
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -122,7 +124,8 @@ async def serve(settings: Settings) -> None:
         )
         base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
-            server = _Server(create_api(given))
+            hot = HotAnswers(given)
+            server = _Server(create_api(given, hot), protocol_of(hot))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
             log.info(
@@ -139,10 +142,11 @@ async def serve(settings: Settings) -> None:
 class _Server(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process before a run could be closed."""
 
-    def __init__(self, api: object) -> None:
+    def __init__(self, api: object, protocol: type[asyncio.Protocol]) -> None:
         super().__init__(
             uvicorn.Config(
                 api,  # type: ignore[arg-type]  # an ASGI application
+                http=protocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -13,6 +13,8 @@ import uvicorn
 
 from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.hot import HotAnswers
+from kasparro.api.protocol import protocol_of
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.records import RunSummary, Said, Trigger, Verdict
@@ -97,11 +99,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(services: Dependencies) -> AsyncIterator[str]:
-    """The API on a free port of the loopback, in this event loop; its URL."""
+async def serving(services: Dependencies, *, quick: bool = True) -> AsyncIterator[str]:
+    """The API on a free port of the loopback, in this event loop; its URL. Not `quick`: with uvicorn's own protocol."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_api(services), lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+        hot = HotAnswers(services)
+        protocol = protocol_of(hot) if quick else "httptools"
+        config = uvicorn.Config(create_api(services, hot), http=protocol, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
         server = uvicorn.Server(config)
         server.capture_signals = nullcontext  # type: ignore[method-assign]
         task = asyncio.create_task(server.serve(sockets=[listener]))

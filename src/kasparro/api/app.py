@@ -9,14 +9,18 @@ from litestar.types import ASGIApp
 from kasparro.api import admin, coins, docs, health, judgements, mappings, root, routing, runs, stats
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
+from kasparro.api.hot import HotAnswers
 from kasparro.api.operations import Operation
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
-def create_api(services: Dependencies, *, lifespan: list[Lifespan] | None = None) -> ASGIApp:
-    """The application. Everything that it needs is in `services` and is open while it serves; it starts and closes nothing."""
-    return Edge(create_litestar(services, lifespan=lifespan), services)
+def create_api(services: Dependencies, hot: HotAnswers | None = None, *, lifespan: list[Lifespan] | None = None) -> ASGIApp:
+    """The application. Everything that it needs is in `services` and is open while it serves; it starts and closes nothing.
+
+    With `hot`, it keeps there what the server may answer without it: see protocol.py.
+    """
+    return Edge(create_litestar(services, lifespan=lifespan), services, hot or HotAnswers(services))
 
 
 def create_litestar(services: Dependencies, *, lifespan: list[Lifespan] | None = None) -> Litestar:

@@ -10,13 +10,13 @@ from kasparro.api import parameters
 from kasparro.api.lists import CoinPage, coin_page, list_parameters, next_link
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import not_found
-from kasparro.api.shapes import CoinDetail, CoinEnvelope, CoinPrice, Contract, Judgement, Listing, Price, Quote
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry
-from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
+from kasparro.api.shapes import CoinEnvelope, CoinPrice
+from kasparro.catalog.details import CoinDetail, detail
+from kasparro.catalog.entries import Catalog
+from kasparro.catalog.find import near_ids
 from kasparro.catalog.rows import CoinRow, entry_row
 
 RETRY_BEFORE_DATA_SECONDS = 5
-WRAPPED_BY_MAX = 100
 
 
 def operations(sources: Sequence[str]) -> list[Operation]:
@@ -105,86 +105,13 @@ async def show_coin(call: Call) -> Answer:
     catalog = call.services.catalog.current
     entry = catalog.find(asked)
     if entry is None:
-        detail = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
-        raise not_found(detail, candidates=near_ids(catalog, asked))
+        missing = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
+        raise not_found(missing, candidates=near_ids(catalog, asked))
     if entry.coin_id != asked:
         query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
         location = f"/coins/{percent_encoded(entry.coin_id, safe='')}{query}"
         return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
-    return Answer(body=encoded(coin_detail(catalog, entry)))
-
-
-def coin_detail(catalog: Catalog, entry: Entry) -> CoinDetail:
-    """Everything that is known of a coin."""
-    original = wrapped_coin(catalog, entry)
-    price = entry.price
-    chosen = None if price is None else next(n for n in entry.listings if n.listing_id == price.listing_id)
-    return CoinDetail(
-        id=entry.coin_id,
-        symbol=entry.symbol,
-        name=entry.name,
-        sources=entry.sources,
-        latest_price_usd=None if price is None else price.value,
-        price=None
-        if price is None or chosen is None
-        else Price(
-            value_usd=price.value,
-            source=chosen.source,
-            source_id=chosen.source_id,
-            method=price.method,
-            sources_used=price.sources_used,
-            spread_pct=price.spread_pct,
-            observed_at=price.observed_at,
-            published_at=price.published_at,
-            confidence=price.confidence,
-            flags=price.flags,
-            market_cap_usd=price.market_cap,
-            volume_24h_usd=price.volume_24h,
-        ),
-        quotes=[quote for quote in map(quote_shape, entry.listings) if quote is not None],
-        listings=[Listing(source=n.source, source_id=n.source_id, symbol=n.symbol, name=n.name, active=n.active) for n in entry.listings],
-        contracts=[
-            Contract(source=n.source, source_id=n.source_id, platform=platform, address=address)
-            for n in entry.listings
-            for platform, address in n.contracts
-        ],
-        judgements=[judgement_shape(j) for j in (*(n.judgement for n in entry.listings), *entry.others)],
-        aliases=entry.aliases,
-        wraps=None if original is None else original.coin_id,
-        wrapped_by=[wrapping.coin_id for wrapping in wrapping_coins(catalog, entry)[:WRAPPED_BY_MAX]],
-    )
-
-
-def quote_shape(listing: ListingEntry) -> Quote | None:
-    """A listing's newest quote as it is shown."""
-    quote = listing.quote
-    if quote is None:
-        return None
-    return Quote(
-        source=listing.source,
-        source_id=listing.source_id,
-        price_usd=quote.price,
-        market_cap_usd=quote.market_cap,
-        volume_24h_usd=quote.volume_24h,
-        observed_at=quote.observed_at,
-        fetched_at=quote.fetched_at,
-    )
-
-
-def judgement_shape(judgement: JudgementEntry) -> Judgement:
-    """A judgement as it is shown."""
-    return Judgement(
-        id=judgement.judgement_id,
-        source=judgement.source,
-        source_id=judgement.source_id,
-        verdict=judgement.verdict,
-        rule=judgement.rule,
-        confidence=judgement.confidence,
-        evidence=msgspec.Raw(judgement.evidence),
-        decided_by=judgement.decided_by,
-        note=judgement.note,
-        created_at=judgement.created_at,
-    )
+    return Answer(body=detail(catalog, entry))
 
 
 async def list_prices(call: Call) -> Answer:

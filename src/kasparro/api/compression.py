@@ -1,9 +1,8 @@
-"""Compressed bodies: which encoding a client takes, and a bounded store of bodies that were compressed before."""
+"""Compressed bodies, and which encoding a client takes."""
 
 import asyncio
 import sys
 import zlib
-from collections import OrderedDict
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -16,8 +15,6 @@ Encoding = Literal["zstd", "gzip"]
 
 LEAST_BYTES = 1_000  # a smaller body fits a packet or two anyway
 IN_THREAD_BYTES = 32_000  # about 1 ms of compressing; larger bodies leave the event loop to others meanwhile
-KEPT_BYTES = 16_000_000
-KEPT_BODY_BYTES = 1_000_000
 
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3
 _GZIP_WBITS = 31
@@ -72,25 +69,6 @@ class StreamCompressor:
         return made + self._made.flush() if last else made
 
 
-class CompressedBodies:
-    """Bodies compressed before, by what identifies them; the least recently used go first."""
-
-    def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
-        self._kept_bytes = kept_bytes
-        self._bytes = 0
-        self._bodies: OrderedDict[tuple[str, Encoding], bytes] = OrderedDict()
-
-    async def get(self, key: str | None, body: bytes, encoding: Encoding) -> bytes:
-        """The compressed body. `key` is the same for equal bodies only; None: not to be kept."""
-        if key is not None:
-            found = self._bodies.get((key, encoding))
-            if found is not None:
-                self._bodies.move_to_end((key, encoding))
-                return found
-        made = await asyncio.to_thread(compress, body, encoding) if len(body) > IN_THREAD_BYTES else compress(body, encoding)
-        if key is not None and len(made) <= KEPT_BODY_BYTES and (key, encoding) not in self._bodies:
-            self._bodies[key, encoding] = made
-            self._bytes += len(made)
-            while self._bytes > self._kept_bytes:
-                self._bytes -= len(self._bodies.popitem(last=False)[1])
-        return made
+async def compressed(body: bytes, encoding: Encoding) -> bytes:
+    """A whole body, compressed; a large one in a thread."""
+    return await asyncio.to_thread(compress, body, encoding) if len(body) > IN_THREAD_BYTES else compress(body, encoding)

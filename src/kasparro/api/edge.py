@@ -8,8 +8,10 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from kasparro import logs
-from kasparro.api.compression import LEAST_BYTES, CompressedBodies, Encoding, StreamCompressor, negotiate
+from kasparro.api.compression import LEAST_BYTES, Encoding, StreamCompressor, compressed, negotiate
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
+from kasparro.api.hot import HotAnswers
 from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request
 
 log = logs.get()
@@ -21,35 +23,30 @@ SLOW_SECONDS = 1.0
 # What the layers inside leave in the scope for this one.
 REQUEST_ID = "kasparro.request_id"
 STARTED = "kasparro.started"
-BODY_KEY = "kasparro.body_key"  # identifies the body: equal for equal ones only
+MADE_FROM = "kasparro.made_from"  # the catalog of which alone the answer is made, together with the path and query
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile(r"/{2,}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _COMPRESSIBLE = (b"application/json", b"application/problem+json", b"text/", b"application/openapi", b"image/svg")
-_SECURITY = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-]
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-_STRICT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
 class Edge:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, services: Dependencies) -> None:
+    def __init__(self, app: ASGIApp, services: Dependencies, hot: HotAnswers) -> None:
         self._app = app
         self._services = services
-        self._bodies = CompressedBodies()
+        self._hot = hot
+        self._ids = RequestIds(services.random)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(self._services, self._bodies, scope, send)
+        exchange = _Exchange(self._services, self._hot, self._ids, scope, send)
         inner: Any = exchange.inner
         try:
             refusal = _refusal(scope)
@@ -108,8 +105,8 @@ class _Exchange:
     """One request and its answer on the way out."""
 
     __slots__ = (
-        "_bodies",
         "_encoding",
+        "_hot",
         "_send",
         "_services",
         "_start",
@@ -122,9 +119,9 @@ class _Exchange:
         "started_sending",
     )
 
-    def __init__(self, services: Dependencies, bodies: CompressedBodies, scope: HTTPScope, send: Send) -> None:
+    def __init__(self, services: Dependencies, hot: HotAnswers, ids: RequestIds, scope: HTTPScope, send: Send) -> None:
         self._services = services
-        self._bodies = bodies
+        self._hot = hot
         self._send = send
         self._started = services.clock.monotonic()
         self._start: Any = None  # the answer's first message, held back until the body is known
@@ -138,7 +135,7 @@ class _Exchange:
                 request_id = value
             elif name == b"accept-encoding":
                 accept = value
-        self.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else f"{services.random.getrandbits(96):024x}".encode()
+        self.request_id = ids.accepted(request_id)
         self._encoding: Encoding | None = negotiate(accept.decode("latin-1")) if accept else None
         # A copy: the server looks at its own to know that a HEAD is answered without a body.
         inner: Any = dict(scope)
@@ -194,22 +191,35 @@ class _Exchange:
                 self._stream = StreamCompressor(self._encoding)
                 body = self._stream.part(body, last=False)
             else:
-                body = await self._bodies.get(self.inner.get(BODY_KEY), body, self._encoding)
+                body = await compressed(body, self._encoding)
         if compressible or status == HTTPStatus.NOT_MODIFIED:
             vary.append(b"Accept-Encoding")
         if vary:
             headers.append((b"vary", b", ".join(vary)))
         if not more and status not in _WITHOUT_BODY:
             headers.append((b"content-length", str(len(body)).encode()))
-        if not has_policy:
-            headers.append(_STRICT_POLICY)
-        headers += _SECURITY
+        headers += SECURITY if has_policy else (STRICT_POLICY, *SECURITY)
+        if status == HTTPStatus.OK and not more:
+            self._keep(headers, body)
         headers.append((b"x-request-id", self.request_id))
         spent = (self._services.clock.monotonic() - self._started) * 1000
         headers.append((b"server-timing", b"app;dur=%.2f" % spent))
         self.started_sending = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         return body
+
+    def _keep(self, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Let an answer that is made of a catalog alone be given again without all this."""
+        made_from = self.inner.get(MADE_FROM)
+        if made_from is not None:
+            route = self.inner.get("path_template") or "unmatched"
+            self._hot.keep(made_from, self._target(), self._encoding, route, headers, body)
+
+    def _target(self) -> bytes:
+        """Path and query as they came."""
+        query: bytes = self.inner["query_string"]
+        raw: bytes = self.inner["raw_path"]
+        return raw + b"?" + query if query else raw
 
     def finished(self) -> None:
         """Count the request, and log it where it failed, was slow or was under /admin."""

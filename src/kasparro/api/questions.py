@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kasparro.api.coins import judgement_shape, quote_shape
-from kasparro.api.shapes import Contract, Judgement, Quote, Shape
+from kasparro.api.shapes import Shape
+from kasparro.catalog.details import Contract, Judgement, Quote, contract_shapes, judgement_shape, quote_shape
 from kasparro.catalog.entries import Entry, ListingEntry
 from kasparro.catalog.judged import Judged
 from kasparro.records import Verdict
@@ -105,10 +105,7 @@ def judged_listing(listing: ListingEntry, coin: Entry) -> JudgedListing:
         symbol=listing.symbol,
         name=listing.name,
         active=listing.active,
-        contracts=tuple(
-            Contract(source=listing.source, source_id=listing.source_id, platform=platform, address=address)
-            for platform, address in listing.contracts
-        ),
+        contracts=tuple(contract_shapes(listing)),
         quote=quote_shape(listing),
         coin_id=coin.coin_id,
     )

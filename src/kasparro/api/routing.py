@@ -14,7 +14,7 @@ from litestar.types import Receive, Scope, Send
 from kasparro import logs
 from kasparro.api import conditional, parameters
 from kasparro.api.dependencies import Dependencies
-from kasparro.api.edge import BODY_KEY, REQUEST_ID, STARTED, internal_error, send_problem
+from kasparro.api.edge import MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.api.operations import Answer, Call, Operation
 from kasparro.api.problems import MEDIA_TYPE, ProblemError, database_unavailable
 from kasparro.api.token import check_token
@@ -50,8 +50,9 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     if operation.secured:
         check_token(services.settings, headers.get("authorization"))
     tag = if_none_match = None
+    catalog = services.catalog.current
     if operation.conditional:
-        tag = conditional.etag(services.catalog.current.version, path, query_string)
+        tag = conditional.etag(catalog.version, path, query_string)
         if_none_match = headers.get("if-none-match")
     query = parameters.read(operation.parameters, query_string)
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):
@@ -76,8 +77,8 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         if if_none_match is not None and if_none_match.strip() == "*":
             return Answer(body=b"", status=304, headers=[("etag", tag)])
         answer.headers += [("etag", tag), ("cache-control", "no-cache")]
-        if answer.same_for_etag:
-            scope[BODY_KEY] = tag
+        if answer.same_for_etag and catalog.version and services.catalog.current is catalog:
+            scope[MADE_FROM] = catalog
     return answer
 
 

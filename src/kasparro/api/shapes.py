@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from kasparro.catalog.rows import CoinRow
-from kasparro.records import Outcome, RunStatus, RunSummary, Trigger, Verdict
+from kasparro.records import Outcome, RunStatus, RunSummary, Trigger
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,87 +21,6 @@ class CoinEnvelope(Shape, frozen=True, kw_only=True):
     total: int
     next: str | None  # the path and query of the next page
     data: list[CoinRow]
-
-
-class Listing(Shape, frozen=True, kw_only=True):
-    """A listing that is judged the same as the coin."""
-
-    source: str
-    source_id: str
-    symbol: str
-    name: str
-    active: bool
-
-
-class Contract(Shape, frozen=True, kw_only=True):
-    """A contract address of one of the coin's listings; the platform as the source names it."""
-
-    source: str
-    source_id: str
-    platform: str
-    address: str
-
-
-class Quote(Shape, frozen=True, kw_only=True):
-    """The newest quote of one of the coin's listings."""
-
-    source: str
-    source_id: str
-    price_usd: float
-    market_cap_usd: float | None
-    volume_24h_usd: float | None
-    observed_at: datetime
-    fetched_at: datetime
-
-
-class Price(Shape, frozen=True, kw_only=True):
-    """What the service says the coin costs, and why."""
-
-    value_usd: float
-    source: str
-    source_id: str  # the listing whose quote was chosen
-    method: str
-    sources_used: tuple[str, ...]
-    spread_pct: float | None
-    observed_at: datetime
-    published_at: datetime
-    confidence: float
-    flags: tuple[str, ...]
-    market_cap_usd: float | None
-    volume_24h_usd: float | None
-
-
-class Judgement(Shape, frozen=True, kw_only=True):
-    """Whether a listing is the coin, and why."""
-
-    id: int
-    source: str
-    source_id: str
-    verdict: Verdict
-    rule: str
-    confidence: float
-    evidence: msgspec.Raw
-    decided_by: str
-    note: str | None
-    created_at: datetime
-
-
-class CoinDetail(Shape, frozen=True, kw_only=True):
-    """One coin with everything that is known of it."""
-
-    id: str
-    symbol: str
-    name: str
-    sources: tuple[str, ...]
-    latest_price_usd: float | None
-    price: Price | None
-    quotes: list[Quote]
-    listings: list[Listing]
-    contracts: list[Contract]
-    judgements: list[Judgement]
-    aliases: tuple[str, ...]
-    wraps: str | None  # the coin that it stands for: Bitcoin for a wrapped one
-    wrapped_by: list[str]  # the coins that stand for it, largest first
 
 
 class CoinPrice(Shape, frozen=True, kw_only=True):

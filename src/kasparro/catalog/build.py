@@ -5,6 +5,9 @@ from datetime import datetime
 from sys import intern
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
+from kasparro.catalog.details import prepared
 from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry, PriceEntry, QuoteEntry
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
@@ -82,7 +85,7 @@ class Draft:
     def finish(self, version: int, published_at: datetime | None) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
         orders = yield from make_orders(self._entries, self._previous.orders, coins_changed=self._coins_changed)
-        return Catalog(
+        catalog = Catalog(
             version=version,
             published_at=published_at,
             entries=self._entries,
@@ -93,8 +96,11 @@ class Draft:
             symbols=self._symbols.now,
             addresses=self._addresses.now,
             wrapping=self._wrapping.now,
+            wrapped=frozenset(),
             orders=orders,
         )
+        wrapped_coins = {entry.coin_key for target in catalog.wrapping if (entry := catalog.living(target)) is not None}
+        return msgspec.structs.replace(catalog, wrapped=frozenset(wrapped_coins))
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
         before = self._entries.pop(key, None)
@@ -151,6 +157,18 @@ class Draft:
         chosen = coin["listing_id"]
         price = self._price(coin) if chosen is not None and any([n.listing_id == chosen for n in listings]) else None  # noqa: C419  # half the time
         sources = self._sources(listings, quoted=price is not None)
+        told = None
+        if price is not None:
+            told = prepared(
+                coin_id=coin_id,
+                symbol=symbol,
+                name=name,
+                sources=sources,
+                price=price,
+                listings=listings,
+                others=others,
+                aliases=tuple(aliases),
+            )
         return Entry(
             coin_key=coin["coin_key"],
             coin_id=coin_id,
@@ -164,6 +182,7 @@ class Draft:
             price=price,
             folded=f"{name}\n{symbol}\n{coin_id}".casefold(),
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
+            told=told,
         )
 
     def _sources(self, listings: list[ListingEntry], *, quoted: bool) -> tuple[str, ...]:

@@ -82,7 +82,9 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     wraps: int | None  # the key of the coin that it stands for, which may have been merged since
     price: PriceEntry | None
     folded: str  # name, symbol and id as text search sees them
-    row: bytes | None  # its row of /data, JSON; None where there is no price: encoded when it is asked for
+    # Prepared bytes, None where there is no price: encoded when they are asked for.
+    row: bytes | None  # its row of /data, JSON
+    told: bytes | None  # all that its own rows say of it, JSON that lacks its last brace: see details.py
 
 
 class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
@@ -108,6 +110,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
     symbols: Mapping[str, int | tuple[int, ...]]  # by symbol, folded
     addresses: Mapping[str, int | tuple[int, ...]]  # by contract address, folded, on any chain
     wrapping: Mapping[int, int | tuple[int, ...]]  # the coins that wrap one, by its key
+    wrapped: frozenset[int]  # keys of the coins that others wrap, merges followed
     orders: Orders
 
     def find(self, coin_id: str) -> Entry | None:
@@ -143,5 +146,6 @@ EMPTY = Catalog(
     symbols={},
     addresses={},
     wrapping={},
+    wrapped=frozenset(),
     orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
 )

@@ -1,0 +1,151 @@
+"""Answers without routing: coins from their prepared bytes, and whatever was answered before from this same catalog.
+
+The server's protocol asks here first and hands on to the application what it gets no answer for. What is answered here is byte
+for byte what the application would answer, but for the request's own headers.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from kasparro.api import conditional
+from kasparro.api.compression import Encoding, negotiate
+from kasparro.api.dependencies import Dependencies
+from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
+from kasparro.catalog.details import detail
+from kasparro.catalog.entries import EMPTY, Catalog
+
+KEPT_BYTES = 16_000_000
+KEPT_BODY_BYTES = 1_000_000
+
+_COIN = b"/coins/"
+_COIN_ROUTE = "/coins/{coin_id}"
+# A request with one of these is not as simple as those that are answered here.
+_UNUSUAL = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"range"})
+
+Header = tuple[bytes, bytes]
+
+
+class Kept(NamedTuple):
+    """An answer, but for what belongs to one request."""
+
+    route: str
+    etag: bytes
+    head: bytes  # status line and headers of the 200
+    not_modified: bytes  # status line and headers of the 304
+    body: bytes
+
+
+class HotAnswers:
+    """What can be answered at once, for one catalog at a time. The least recently used answers go first."""
+
+    def __init__(self, services: Dependencies) -> None:
+        self._services = services
+        self._clock, self._metrics, self._holder = services.clock, services.metrics, services.catalog
+        self._ids = RequestIds(services.random)
+        self._catalog: Catalog = EMPTY
+        self._kept: OrderedDict[tuple[bytes, Encoding | None], Kept] = OrderedDict()
+        self._bytes = 0
+        self._given: Sequence[Header] = ()  # the server's own headers, and their lines
+        self._given_lines = b""
+
+    def keep(self, catalog: Catalog, target: bytes, encoding: Encoding | None, route: str, headers: Sequence[Header], body: bytes) -> None:
+        """Keep a 200 that was made from a catalog. `headers` are all that do not belong to one request, the ETag among them."""
+        if catalog is not self._current() or len(body) > KEPT_BODY_BYTES:
+            return
+        key = (target, encoding)
+        before = self._kept.pop(key, None)
+        if before is not None:
+            self._bytes -= len(before.body)
+        self._kept[key] = _kept(route, headers, body)
+        self._bytes += len(body)
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= len(self._kept.popitem(last=False)[1].body)
+
+    def answer(self, target: bytes, headers: Iterable[Header], given: Sequence[Header], *, with_body: bool) -> bytes | None:
+        """The whole answer to a GET (or, without its body, a HEAD) as it goes over the wire; None: ask the application.
+
+        `given` are the headers that the server adds to every answer. Names of `headers` are in lower case.
+        """
+        started = self._clock.monotonic()
+        request_id = accept = if_none_match = b""
+        for name, value in headers:
+            if name == b"accept-encoding":
+                accept = value
+            elif name == b"if-none-match":
+                if_none_match = value
+            elif name == b"x-request-id":
+                request_id = value
+            elif name in _UNUSUAL:
+                return None
+        kept = self._find(target, _negotiated(accept) if accept else None)
+        if kept is None:
+            return None
+        changed = not if_none_match or not _matches(if_none_match, kept.etag)
+        seconds = self._clock.monotonic() - started
+        self._metrics.observe_request(kept.route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)
+        if given is not self._given:
+            self._given, self._given_lines = given, b"".join([b"%b: %b\r\n" % header for header in given])
+        return b"%b%bx-request-id: %b\r\nserver-timing: app;dur=%.2f\r\n\r\n%b" % (
+            kept.head if changed else kept.not_modified,
+            self._given_lines,
+            self._ids.accepted(request_id),
+            seconds * 1000,
+            kept.body if changed and with_body else b"",
+        )
+
+    def _current(self) -> Catalog:
+        catalog = self._holder.current
+        if catalog is not self._catalog:
+            self._catalog = catalog
+            self._kept.clear()
+            self._bytes = 0
+        return catalog
+
+    def _find(self, target: bytes, encoding: Encoding | None) -> Kept | None:
+        catalog = self._current()
+        kept = self._kept.get((target, encoding))
+        if kept is not None:
+            self._kept.move_to_end((target, encoding))
+            return kept
+        # A compressed coin is made by the application once, and kept.
+        return _coin(catalog, target) if encoding is None and target.startswith(_COIN) else None
+
+
+def _coin(catalog: Catalog, target: bytes) -> Kept | None:
+    """A coin with a price under its own id. Anything else, a redirect, an escaped id or a query, is the application's to answer."""
+    coin_id = target[len(_COIN) :].decode("latin-1")
+    key = catalog.keys.get(coin_id)
+    entry = None if key is None else catalog.entries.get(key)
+    if entry is None or entry.told is None:
+        return None
+    body = detail(catalog, entry)
+    etag = conditional.etag(catalog.version, target.decode("latin-1"), b"").encode()
+    head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _FIXED)
+    return Kept(_COIN_ROUTE, etag, head, _not_modified(etag), body)
+
+
+def _kept(route: str, headers: Sequence[Header], body: bytes) -> Kept:
+    etag = next(value for name, value in headers if name == b"etag")
+    head = b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in headers])
+    return Kept(route, etag, head, _not_modified(etag), body)
+
+
+def _not_modified(etag: bytes) -> bytes:
+    return b"HTTP/1.1 304 Not Modified\r\netag: %b\r\nvary: Accept-Encoding\r\n%b" % (etag, _FIXED)
+
+
+def _matches(if_none_match: bytes, etag: bytes) -> bool:
+    if if_none_match == etag or if_none_match.strip() == b"*":
+        return True
+    return conditional.matches(if_none_match.decode("latin-1"), etag.decode())
+
+
+@lru_cache(maxsize=256)
+def _negotiated(accept: bytes) -> Encoding | None:
+    return negotiate(accept.decode("latin-1"))
+
+
+_COIN_HEADERS = b"cache-control: no-cache\r\ncontent-type: application/json\r\nvary: Accept-Encoding\r\n"
+_FIXED = b"".join([b"%b: %b\r\n" % header for header in (STRICT_POLICY, *SECURITY)])
