@@ -73,7 +73,7 @@ def health_of(services: Dependencies) -> Health:
     reasons: list[str] = []
     if holder.database_error is not None:
         reasons.append(f"the database does not answer: {holder.database_error}")
-    if holder.current.version == 0:
+    if holder.current.version == 0 or not holder.current.complete:
         reasons.append("starting")
     sources: dict[str, SourceHealth] = {}
     for name in services.settings.sources:

@@ -77,6 +77,12 @@ def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ..
     return ProblemError(404, code, detail, candidates=candidates)
 
 
+def catalog_loading() -> ProblemError:
+    """503 for a coin that is not known while the coins without a price are still being read, in the first seconds of a process."""
+    detail = "this is not known yet: the service has just started and reads the coins that have no price. Try again in a second"
+    return ProblemError(503, "catalog_loading", detail, headers=[("retry-after", "1")])
+
+
 def database_unavailable() -> ProblemError:
     """503 where only the database could answer."""
     detail = "the database does not answer, and only it knows this; /data and /coins are served meanwhile. Try again soon"

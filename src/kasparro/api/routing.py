@@ -16,7 +16,7 @@ from kasparro.api import conditional, parameters
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.api.operations import Answer, Call, Operation
-from kasparro.api.problems import MEDIA_TYPE, ProblemError, database_unavailable
+from kasparro.api.problems import MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
 from kasparro.api.token import check_token
 from kasparro.errors import DatabaseError
 
@@ -51,7 +51,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         check_token(services.settings, headers.get("authorization"))
     tag = if_none_match = None
     catalog = services.catalog.current
-    if operation.conditional:
+    if operation.conditional and catalog.complete:
         tag = conditional.etag(catalog.version, path, query_string)
         if_none_match = headers.get("if-none-match")
     query = parameters.read(operation.parameters, query_string)
@@ -73,6 +73,10 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     except _DATABASE_TROUBLE as error:
         log.warning("http.database_failed", path=path, error=str(error), request_id=call.request_id)
         raise database_unavailable() from error
+    except ProblemError as problem:
+        if operation.conditional and problem.status == HTTPStatus.NOT_FOUND and not catalog.complete:
+            raise catalog_loading() from problem
+        raise
     if tag is not None and answer.status == HTTPStatus.OK:
         if if_none_match is not None and if_none_match.strip() == "*":
             return Answer(body=b"", status=304, headers=[("etag", tag)])

@@ -42,6 +42,10 @@ class Rows(Protocol):
 Contracts = dict[int, list[tuple[str, str]]]  # listing id -> (platform, address)
 
 
+def _by_source(row: Row) -> tuple[str, str]:
+    return row["source"], row["source_id"]
+
+
 class Draft:
     """The next catalog while it is being made from a previous one and the rows of the coins that changed."""
 
@@ -82,12 +86,13 @@ class Draft:
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
-    def finish(self, version: int, published_at: datetime | None) -> Pieces[Catalog]:
+    def finish(self, version: int, published_at: datetime | None, *, complete: bool = True) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
         orders = yield from make_orders(self._entries, self._previous.orders, coins_changed=self._coins_changed)
         catalog = Catalog(
             version=version,
             published_at=published_at,
+            complete=complete,
             entries=self._entries,
             keys=self._keys.now,
             aliases=self._aliases.now,
@@ -144,11 +149,11 @@ class Draft:
         given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
         others: list[JudgementEntry] = []
-        for row in rows:
+        for row in sorted(rows, key=_by_source) if len(rows) > 1 else rows:
             # A judgement never changes: it is superseded by another one.
             judgement = known.get(row["judgement_id"]) or self._judgement(row, coin_id)
             if judgement.verdict == "same":
-                had, has = given.get(row["listing_id"]), tuple(contracts.get(row["listing_id"], ()))
+                had, has = given.get(row["listing_id"]), tuple(sorted(contracts.get(row["listing_id"], ())))
                 # What stayed is kept, so that the index by address goes on sharing its keys with the entries.
                 listings.append(self._listing(row, judgement, had if had is not None and had == has else has, name))
             else:

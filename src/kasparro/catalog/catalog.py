@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,7 @@ log = logs.get()
 
 FOLLOW_SECONDS = 1.0
 PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
-COINS_PER_READ = 1_000
+COINS_PER_READ = 2_000
 
 
 class CatalogHolder:
@@ -107,36 +108,49 @@ class CatalogHolder:
 
     async def _follow_catalog(self, pulse: Pulse) -> bool:
         async with self._refreshing:
-            previous = self.current
-            if pulse.version == previous.version:
+            if pulse.version == self.current.version and self.current.complete:
                 return False
             started = self._clock.monotonic()
-            catalog, coins = await self._read(previous)
-            now = self._clock.monotonic()
-            if catalog.version == previous.version:
+            coins = await self._read()
+            if coins is None:
                 return False  # another refresh has taken over meanwhile what this pulse told of
-            if catalog.version > previous.version:
-                self._remembered.replace(previous, now)
-            else:
-                self._remembered = RememberedOrders()
-            self.current = catalog
-            log.debug("catalog.swapped", version=catalog.version, coins_changed=coins, duration_seconds=round(now - started, 3))
+            seconds = round(self._clock.monotonic() - started, 3)
+            log.debug("catalog.swapped", version=self.current.version, coins_changed=coins, duration_seconds=seconds)
             return True
 
-    async def _read(self, previous: Catalog) -> tuple[Catalog, int]:
-        """The catalog as it is published now, and how many coins were read; `previous` where that still stands."""
+    async def _read(self) -> int | None:
+        """Take over what is published now; how many coins were read, None where nothing else is."""
+        previous = self.current
         async with self._database.read(snapshot=True) as conn:
             version, published_at = await catalog_rows.read_published(conn)
-            if version == previous.version:
-                return previous, 0
+            if version == previous.version and previous.complete:
+                return None
             # A version that runs backwards is another database behind the same address: nothing of the old one holds.
-            base = previous if version > previous.version else EMPTY
-            draft = Draft(base)
-            keys = await catalog_rows.read_coin_keys(conn, base.version or None)
-            async with aclosing(_batches(conn, keys)) as batches:
-                async for some, rows in batches:
-                    await in_pieces(draft.add(some, rows), self._clock)
-        return await in_pieces(draft.finish(version, published_at), self._clock), len(keys)
+            if not previous.version or not previous.complete or version < previous.version:
+                return await self._read_all(conn, version, published_at)
+            keys = await catalog_rows.read_changed_coin_keys(conn, previous.version)
+            draft = await self._drafted(conn, previous, keys)
+        self._remembered.replace(previous, self._clock.monotonic())
+        self.current = await in_pieces(draft.finish(version, published_at), self._clock)
+        return len(keys)
+
+    async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
+        """Take over everything: first the coins with a price, so that these are served at once after a start."""
+        priced, others = await catalog_rows.read_coin_keys(conn)
+        self._remembered = RememberedOrders()
+        draft = await self._drafted(conn, EMPTY, priced)
+        self.current = await in_pieces(draft.finish(version, published_at, complete=not others), self._clock)
+        if others:
+            draft = await self._drafted(conn, self.current, others)
+            self.current = await in_pieces(draft.finish(version, published_at), self._clock)
+        return len(priced) + len(others)
+
+    async def _drafted(self, conn: asyncpg.Connection, base: Catalog, keys: list[int]) -> Draft:
+        draft = Draft(base)
+        async with aclosing(_batches(conn, keys)) as batches:
+            async for some, rows in batches:
+                await in_pieces(draft.add(some, rows), self._clock)
+        return draft
 
     async def _follow_runs(self, pulse: Pulse) -> None:
         state = (pulse.newest_run_id, pulse.open_run_id)

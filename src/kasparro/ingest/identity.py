@@ -15,7 +15,7 @@ from kasparro.resolver.book import Book
 from kasparro.resolver.features import features_of
 from kasparro.resolver.gather import Missing
 from kasparro.resolver.index import Index
-from kasparro.resolver.keys import Keys
+from kasparro.resolver.keys import Keys, KeysDraft
 from kasparro.resolver.naming import possible_ids
 from kasparro.resolver.resolve import RULES_DIGEST, resolve, resolve_around
 from kasparro.settings import Settings
@@ -88,10 +88,11 @@ class Identity:
         async with self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
-                changed = await self._changed(conn, since_run, run_id, news) | await self._parted(conn, quoted) | await self._open(conn)
+                moved = await self._parted(conn, quoted) | await self._open(conn) if quoted else set[int]()
+                changed = moved | await self._changed(conn, since_run, run_id, news)
                 if not changed:
                     return None
-                index = Index(self._keys)
+                index = Index(await self._known_keys(conn, run_id))
                 resolution = await self._judge_around(conn, index, Book({}), changed)
                 if resolution is not None:
                     seconds = round(self._clock.monotonic() - started, 3)
@@ -108,7 +109,7 @@ class Identity:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
                 await self._changed(conn, state.published_run_id + 1, None, ())
-                index, book = Index(self._keys), Book({})
+                index, book = Index(await self._known_keys(conn, state.published_run_id + 1)), Book({})
                 listing_id, coin_id = word.judgement.listing_id, word.judgement.coin_id
                 await self._load(conn, index, book, {listing_id}, (coin_id,))
                 concerned = {listing_id, *book.together(listing_id), *book.members.get(coin_id, ())}
@@ -139,19 +140,25 @@ class Identity:
 
         The keys then know of all of these.
         """
-        if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
-            index = Index()
-            async for rows in listings.evidence(conn, frozenset(), frozenset()):
-                await in_pieces(index.apply(rows), self._clock)
-            await self._keep_keys(index, since_run if run_id is None else run_id)
-        assert self._keys is not None  # noqa: S101  # made above
-        told = await listings.news(conn, min(since_run, self._keys_since), _AFTER_ALL if run_id is None else run_id) | set(news)
+        since = since_run if self._keys is None else min(since_run, self._keys_since)
+        told = await listings.news(conn, since, _AFTER_ALL if run_id is None else run_id) | set(news)
         for some in batches(sorted(told), self._settings.statement_rows_max):
+            keys = await self._known_keys(conn, since_run if run_id is None else run_id)
             rows = await listings.evidence_of(conn, some, {})
-            self._concerned |= await in_pieces(self._keys.put(map(features_of, rows)), self._clock)
+            self._concerned |= await in_pieces(keys.put(map(features_of, rows)), self._clock)
         if run_id is not None:
             self._keys_since = max(self._keys_since, run_id)
         return self._concerned | told
+
+    async def _known_keys(self, conn: asyncpg.Connection, since: int) -> Keys:
+        """The keys of all listings, made where they are not kept yet. What runs from `since` on change is not known to be in them."""
+        if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
+            draft = KeysDraft()
+            async for rows in listings.evidence(conn, frozenset(), frozenset()):
+                await in_pieces(draft.add(map(features_of, rows)), self._clock)
+            self._keys = await in_pieces(draft.finish(), self._clock)
+            self._keys_since = since
+        return self._keys
 
     async def _parted(self, conn: asyncpg.Connection, quoted: Collection[int]) -> set[int]:
         found: set[int] = set()
@@ -212,12 +219,9 @@ class Identity:
         resolution = await in_pieces(resolve(index, book, provisional=from_nothing), self._clock)
         if from_nothing and not settled.complete:
             return _judged(resolution, state, None)
-        await self._keep_keys(index, run_id)
-        return _judged(resolution, state, RULES_DIGEST)
-
-    async def _keep_keys(self, index: Index, run_id: int) -> None:
         self._keys = await in_pieces(index.make_keys(), self._clock)
         self._keys_since = run_id
+        return _judged(resolution, state, RULES_DIGEST)
 
 
 def _judged(resolution: Resolution, state: coins.State, rules: bytes | None) -> Judged | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from kasparro.records import EvidenceRow, Pieces
 from kasparro.resolver.features import Features, features_of
-from kasparro.resolver.keys import KINDS, Block, Ids, Keys, keys_of
+from kasparro.resolver.keys import KINDS, Block, Ids, Keys, KeysDraft, keys_of
 
 # A generator lets others work after this many listings: about 2 ms.
 SLICE = 100
@@ -74,12 +74,9 @@ class Index:
 
     def make_keys(self) -> Pieces[Keys]:
         """The keys of all listings, from an index that has all of them."""
-        keys = Keys()
-        for source, blocks in self._blocks.items():
-            for kind, block in blocks.items():
-                entries = ((hash(key), i) for key, ids in block.items() for i in ((ids,) if isinstance(ids, int) else ids))
-                yield from keys.block(source, kind).fill(entries)
-        return keys
+        draft = KeysDraft()
+        yield from draft.add(self.features.values())
+        return (yield from draft.finish())
 
     def neighbours(self, f: Features) -> set[int]:
         """The listings of any source that share a key with this one, whether or not their features are here."""

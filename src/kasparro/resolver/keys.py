@@ -10,6 +10,7 @@ from kasparro.resolver.features import Features
 
 KINDS = ("symbols", "texts", "addresses")
 SLICE = 4_000  # entries looked at between two chances for others: about 2 ms
+_LISTINGS_SLICE = 500  # likewise
 _BUCKETS = 256
 
 Ids: TypeAlias = int | list[int]  # the listings that have a key, ascending; one alone is its bare id
@@ -81,17 +82,15 @@ class HashedBlock:
         """Forget what `add` noted."""
         self._added[key_hash].remove(listing_id)
 
-    def fill(self, entries: Iterable[tuple[int, int]]) -> Pieces[None]:
-        """Take over (hash, listing id) of all listings. By buckets of the hash, since one sort would hold the event loop for long."""
-        buckets = [array("q") for _ in range(_BUCKETS)], [array("i") for _ in range(_BUCKETS)]
-        for n, (key_hash, listing_id) in enumerate(entries):
+    def fill(self, hashes: "array[int]", ids: "array[int]") -> Pieces[None]:
+        """Take over the keys of all listings, in any order. By buckets of the hash, since one sort would hold the event loop for long."""
+        buckets = [array("i") for _ in range(_BUCKETS)]  # places in `hashes`
+        for n, key_hash in enumerate(hashes):
             if n % SLICE == SLICE - 1:
                 yield
-            bucket = (key_hash >> 56) + _BUCKETS // 2
-            buckets[0][bucket].append(key_hash)
-            buckets[1][bucket].append(listing_id)
-        for hashes, ids in zip(*buckets, strict=True):
-            order = sorted(range(len(hashes)), key=hashes.__getitem__)
+            buckets[(key_hash >> 56) + _BUCKETS // 2].append(n)
+        for bucket in buckets:
+            order = sorted(bucket, key=hashes.__getitem__)
             self._hashes.extend([hashes[n] for n in order])
             self._ids.extend([ids[n] for n in order])
             yield
@@ -107,8 +106,35 @@ class HashedBlock:
         return found
 
 
+class KeysDraft:
+    """The keys of all listings while these are read."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str], tuple[array[int], array[int]]] = {}  # (source, kind) -> hashes and listing ids
+
+    def add(self, some: Iterable[Features]) -> Pieces[None]:
+        """Take over listings, each once."""
+        for n, f in enumerate(some):
+            if n % _LISTINGS_SLICE == _LISTINGS_SLICE - 1:
+                yield
+            for kind, key in keys_of(f):
+                entries = self._entries.get((f.source, kind))
+                if entries is None:
+                    entries = self._entries[f.source, kind] = array("q"), array("i")
+                entries[0].append(hash(key))
+                entries[1].append(f.listing_id)
+
+    def finish(self) -> "Pieces[Keys]":
+        """The keys. The draft must not be used afterwards."""
+        keys = Keys()
+        while self._entries:
+            (source, kind), entries = self._entries.popitem()
+            yield from keys.block(source, kind).fill(*entries)
+        return keys
+
+
 class Keys:
-    """The keys of all listings. Made once from an index of everything, and then told of every listing that is new or renamed."""
+    """The keys of all listings. Made once from all of them, and then told of every listing that is new or renamed."""
 
     def __init__(self) -> None:
         self._blocks: dict[tuple[str, str], HashedBlock] = {}

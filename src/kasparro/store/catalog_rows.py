@@ -41,13 +41,15 @@ async def read_published(conn: asyncpg.Connection) -> tuple[int, datetime | None
     return row["version"], row["published_at"]
 
 
-async def read_coin_keys(conn: asyncpg.Connection, after_version: int | None) -> list[int]:
-    """The coins that changed after a version; every coin with None."""
-    if after_version is None:
-        rows = await conn.fetch(_SQL["select_coin_keys"])
-    else:
-        rows = await conn.fetch(_SQL["select_changed_coin_keys"], after_version)
-    return [row["coin_key"] for row in rows]
+async def read_coin_keys(conn: asyncpg.Connection) -> tuple[list[int], list[int]]:
+    """Every coin: those with a price, and the others."""
+    rows = await conn.fetch(_SQL["select_coin_keys"])
+    return [row["coin_key"] for row in rows if row["priced"]], [row["coin_key"] for row in rows if not row["priced"]]
+
+
+async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> list[int]:
+    """The coins that changed after a version."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_changed_coin_keys"], after_version)]
 
 
 async def read_coins(conn: asyncpg.Connection, coin_keys: list[int]) -> CoinRows:

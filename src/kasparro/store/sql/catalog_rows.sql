@@ -12,8 +12,10 @@ FROM catalog_version v;
 SELECT version, published_at, published_run_id FROM catalog_version;
 
 -- name: select_coin_keys
--- Every coin, merged ones included.
-SELECT coin_key FROM coins ORDER BY coin_key;
+-- Every coin, merged ones included, those with a price first.
+SELECT c.coin_key, p.coin_key IS NOT NULL AS priced
+FROM coins AS c LEFT JOIN latest_prices AS p USING (coin_key)
+ORDER BY priced DESC, c.coin_key;
 
 -- name: select_changed_coin_keys
 -- Coins of which anything changed after a version. latest_prices has no index on it, which would cost each of its HOT updates.
@@ -36,24 +38,22 @@ LEFT JOIN latest_prices p USING (coin_key)
 WHERE c.coin_key = ANY($1::integer[]);
 
 -- name: select_coin_listings
--- The live judgements on coins, with the listing that each is about and its latest quote.
+-- The live judgements on coins, in no order, with the listing that each is about and its latest quote.
 SELECT j.coin_key, j.judgement_id, j.verdict, j.rule, j.confidence, j.evidence::text AS evidence, j.decided_by, j.note, j.created_at,
     l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
     q.price, q.market_cap, q.volume_24h, q.observed_at, q.fetched_at
 FROM judgements j
 JOIN listings l USING (listing_id)
 LEFT JOIN latest_quotes q USING (listing_id)
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL
-ORDER BY l.source, l.source_id;
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL;
 
 -- name: select_coin_contracts
--- The contracts of the listings that are judged the same as coins.
+-- The contracts of the listings that are judged the same as coins, in no order.
 SELECT l.listing_id, t.platform, t.address
 FROM judgements j
 JOIN listings l USING (listing_id)
 JOIN listing_contracts t ON t.source = l.source AND t.source_id = l.source_id
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same'
-ORDER BY t.platform, t.address;
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_aliases
 -- Further ids that resolve to coins. A join, since the table has no index by coin and would be compared with each key.
