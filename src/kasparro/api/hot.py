@@ -114,14 +114,17 @@ class HotAnswers:
 
 
 def _coin(catalog: Catalog, target: bytes) -> Kept | None:
-    """A coin with a price under its own id. Anything else, a redirect, an escaped id or a query, is the application's to answer."""
+    """A coin under its own id. Anything else, a redirect, an escaped id or a query, is the application's to answer.
+
+    So is a coin that wraps another or is wrapped: what it takes to look for them is done once and kept.
+    """
     coin_id = target[len(_COIN) :].decode("latin-1")
     key = catalog.keys.get(coin_id)
     entry = None if key is None else catalog.entries.get(key)
-    if entry is None or entry.told is None:
+    if entry is None or entry.wraps is not None or key in catalog.wrapped or not catalog.complete:
         return None
     body = detail(catalog, entry)
-    etag = conditional.etag(catalog.version, target.decode("latin-1"), b"").encode()
+    etag = conditional.etag(catalog.version, target, b"").encode()
     head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _FIXED)
     return Kept(_COIN_ROUTE, etag, head, _not_modified(etag), body)
 
