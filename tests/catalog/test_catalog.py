@@ -1,13 +1,17 @@
 """Reading and following the catalog over a real database."""
 
-import msgspec
+from typing import Any
 
+import msgspec
+import pytest
+
+from kasparro.api.conditional import etag
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import EMPTY
 from kasparro.catalog.remembered import ORDERS_MAX, RememberedOrders
 from kasparro.clock import FakeClock
 from kasparro.store.pool import Database
-from tests.api.factory import Market
+from tests.api.factory import NOW, Market
 
 
 async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
@@ -71,3 +75,49 @@ def test_orders_are_remembered_for_fifteen_minutes_and_bounded() -> None:
         remembered.replace(msgspec.structs.replace(EMPTY, version=version), 1000.0)
     assert remembered.find(0, 1000.0) is None
     assert remembered.find(1, 1000.0) is not None
+
+
+async def test_prices_turn_stale_without_a_run(db: Database) -> None:
+    """They are flagged when they fall due, in the coin, its row and its detail; the tag of every answer changes with it."""
+    clock = FakeClock(NOW)
+    market, holder = Market(db), CatalogHolder(db, clock, ["coingecko"])
+    await market.coin("a", 1.0)
+    await holder.refresh()
+    fresh, tag = holder.current, etag(holder.current, b"/data", b"")
+    clock.advance(3_599)
+    await holder.refresh()
+    assert holder.current is fresh
+
+    clock.advance(2)
+    await holder.refresh()
+
+    entry = holder.current.find("a")
+    assert entry is not None
+    assert entry.price is not None
+    assert (entry.price.flags, entry.price.confidence) == (("stale",), 0.4)
+    assert b'"flags":["stale"]' in (entry.row or b"")
+    assert b'"flags":["stale"]' in (entry.told or b"")
+    assert etag(holder.current, b"/data", b"") != tag
+    other = CatalogHolder(db, clock, ["coingecko"])
+    await other.refresh()
+    assert etag(other.current, b"/data", b"") == etag(holder.current, b"/data", b""), "another process has the same by then"
+
+
+async def test_coins_with_a_price_are_served_before_the_others_are_read(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a start; until then the catalog says that it is not complete."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(NOW), ["coingecko"])
+    await market.coin("a")
+    await market.coin("b", 2.0)
+    seen = []
+    drafted = holder._drafted
+
+    async def noted(*arguments: Any) -> Any:
+        seen.append((holder.current.complete, sorted(e.coin_id for e in holder.current.entries.values())))
+        return await drafted(*arguments)
+
+    monkeypatch.setattr(holder, "_drafted", noted)
+    await holder.refresh()
+
+    assert seen == [(True, []), (False, ["b"])]
+    assert holder.current.complete
+    assert {e.coin_id for e in holder.current.entries.values()} == {"a", "b"}

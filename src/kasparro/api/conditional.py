@@ -3,13 +3,17 @@
 from zlib import crc32
 
 from kasparro import __version__
+from kasparro.catalog.entries import Catalog
 
 _RELEASE = crc32(__version__.encode())  # another release may write the same catalog another way
 
 
-def etag(catalog_version: int, path: bytes, query_string: bytes) -> str:
-    """The ETag of a path and query at a version of the catalog. The checksum tells representations of one URL apart, no more."""
-    return f'W/"{catalog_version}-{crc32(query_string, crc32(path, _RELEASE)):08x}"'
+def etag(catalog: Catalog, path: bytes, query_string: bytes) -> str:
+    """The ETag of a path and query from a catalog. Prices turn stale in the order of their ages: how many are tells which.
+
+    The checksum tells representations of one URL apart, no more.
+    """
+    return f'W/"{catalog.version}-{catalog.stale}-{crc32(query_string, crc32(path, _RELEASE)):08x}"'
 
 
 def matches(if_none_match: str, tag: str) -> bool:

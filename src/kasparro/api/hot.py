@@ -124,7 +124,7 @@ def _coin(catalog: Catalog, target: bytes) -> Kept | None:
     if entry is None or entry.wraps is not None or key in catalog.wrapped or not catalog.complete:
         return None
     body = detail(catalog, entry)
-    etag = conditional.etag(catalog.version, target, b"").encode()
+    etag = conditional.etag(catalog, target, b"").encode()
     head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _FIXED)
     return Kept(_COIN_ROUTE, etag, head, _not_modified(etag), body)
 

@@ -52,7 +52,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     tag = if_none_match = None
     catalog = services.catalog.current
     if operation.conditional and catalog.complete:
-        tag = conditional.etag(catalog.version, path.encode("utf-8", "replace"), query_string)
+        tag = conditional.etag(catalog, path.encode("utf-8", "replace"), query_string)
         if_none_match = headers.get("if-none-match")
     query = parameters.read(operation.parameters, query_string)
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):

@@ -92,6 +92,7 @@ class Draft:
         catalog = Catalog(
             version=version,
             published_at=published_at,
+            stale=0,
             complete=complete,
             entries=self._entries,
             keys=self._keys.now,

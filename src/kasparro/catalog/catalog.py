@@ -12,6 +12,7 @@ from kasparro import logs
 from kasparro.catalog.build import Draft
 from kasparro.catalog.entries import EMPTY, Catalog, Orders
 from kasparro.catalog.remembered import RememberedOrders
+from kasparro.catalog.staling import due_at, restale
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
@@ -22,6 +23,7 @@ from kasparro.store.run_history import Standing
 log = logs.get()
 
 FOLLOW_SECONDS = 1.0
+RESTALE_SECONDS = 15.0
 PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
 COINS_PER_READ = 2_000
 
@@ -40,6 +42,9 @@ class CatalogHolder:
         self._remembered = RememberedOrders()
         self._standing_of: tuple[int | None, int | None] | None = None
         self._refreshing = asyncio.Lock()
+        self._due_of: Catalog = EMPTY  # of which catalog `_due_at` says when its next price turns stale
+        self._due_at: datetime | None = None
+        self._restale_from = 0.0  # not before this, monotonic seconds
 
     def orders(self, version: int) -> Orders | None:
         """The orders of the current version or of one that was current here within the last 15 minutes."""
@@ -56,6 +61,7 @@ class CatalogHolder:
         pulse = await self._read_pulse()
         swapped = await self._follow_catalog(pulse)
         await self._follow_runs(pulse)
+        await self._follow_time()
         return swapped
 
     async def follow(self, interval: float = FOLLOW_SECONDS) -> None:
@@ -73,6 +79,9 @@ class CatalogHolder:
                     self._polled(poll, tasks)
                 else:
                     self._failed(TimeoutError())
+                if "time" not in tasks or tasks["time"].done():
+                    # Also while the database is away: what is served grows old all the same.
+                    tasks["time"] = asyncio.create_task(self._guarded("time", self._follow_time()))
                 await self._clock.sleep(interval)
         finally:
             for task in tasks.values():
@@ -131,7 +140,7 @@ class CatalogHolder:
             keys = await catalog_rows.read_changed_coin_keys(conn, previous.version)
             draft = await self._drafted(conn, previous, keys)
         self._remembered.replace(previous, self._clock.monotonic())
-        self.current = await in_pieces(draft.finish(version, published_at), self._clock)
+        await self._swap(draft, version, published_at)
         return len(keys)
 
     async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
@@ -139,11 +148,15 @@ class CatalogHolder:
         priced, others = await catalog_rows.read_coin_keys(conn)
         self._remembered = RememberedOrders()
         draft = await self._drafted(conn, EMPTY, priced)
-        self.current = await in_pieces(draft.finish(version, published_at, complete=not others), self._clock)
+        await self._swap(draft, version, published_at, complete=not others)
         if others:
-            draft = await self._drafted(conn, self.current, others)
-            self.current = await in_pieces(draft.finish(version, published_at), self._clock)
+            await self._swap(await self._drafted(conn, self.current, others), version, published_at)
         return len(priced) + len(others)
+
+    async def _swap(self, draft: Draft, version: int, published_at: datetime | None, *, complete: bool = True) -> None:
+        """Let a draft be the current catalog, with what is stale by now flagged: it is so on every replica."""
+        catalog = await in_pieces(draft.finish(version, published_at, complete=complete), self._clock)
+        self.current, _ = await in_pieces(restale(catalog, self._clock.now()), self._clock)
 
     async def _drafted(self, conn: asyncpg.Connection, base: Catalog, keys: list[int]) -> Draft:
         draft = Draft(base)
@@ -151,6 +164,19 @@ class CatalogHolder:
             async for some, rows in batches:
                 await in_pieces(draft.add(some, rows), self._clock)
         return draft
+
+    async def _follow_time(self) -> None:
+        """Flag the prices that have turned stale, a few times a minute at most: each time is another catalog."""
+        now = self._clock.now()
+        async with self._refreshing:
+            catalog = self.current
+            if catalog is not self._due_of:
+                self._due_of, self._due_at = catalog, await in_pieces(due_at(catalog), self._clock)
+            if self._due_at is None or now < self._due_at or self._clock.monotonic() < self._restale_from:
+                return
+            self.current, keys = await in_pieces(restale(catalog, now), self._clock)
+            self._restale_from = self._clock.monotonic() + RESTALE_SECONDS
+            log.debug("catalog.restaled", version=catalog.version, coins=len(keys))
 
     async def _follow_runs(self, pulse: Pulse) -> None:
         state = (pulse.newest_run_id, pulse.open_run_id)

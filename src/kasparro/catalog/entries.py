@@ -101,6 +101,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
 
     version: int  # 0: nothing was published yet
     published_at: datetime | None
+    stale: int  # prices that are flagged so, by a run or by time alone
     complete: bool  # false while only the coins with a price have been read, after a start
     entries: Mapping[int, Entry]  # by coin key
     keys: Mapping[str, int]  # every coin's own id, merged coins included -> coin key
@@ -139,6 +140,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
 EMPTY = Catalog(
     version=0,
     published_at=None,
+    stale=0,
     complete=True,
     entries={},
     keys={},
