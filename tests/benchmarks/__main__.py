@@ -1,7 +1,8 @@
-"""`make bench`: what /health answers while a full run works, and what a run costs.
+"""`make bench`: what /health answers while a full run works, what a run costs, and what the calls of each plan buy.
 
 The market is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is served there already.
-Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures.
+Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures. `make bench ARGS=runs` and `ARGS=budget` do
+one of the two.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ from pathlib import Path
 import aiohttp
 from rich.console import Console
 from rich.table import Table
+
+from tests.benchmarks import budget
 
 ROUNDS = 3
 ANSWERS = 2_000
@@ -167,4 +170,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    wanted = sys.argv[1:] or ["runs", "budget"]
+    if "runs" in wanted:
+        asyncio.run(main())
+    if "budget" in wanted:
+        budget.main()

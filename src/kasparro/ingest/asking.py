@@ -1,8 +1,10 @@
 """Asks one source for the parts of its plan, one after the other."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
+from kasparro import logs
 from kasparro.errors import AbortError, RetryError, SkipError
 from kasparro.ingest import plan
 from kasparro.ingest.budget import spent_words
@@ -11,6 +13,8 @@ from kasparro.ingest.outcome import SourceWork
 from kasparro.ingest.part import Tools, carry_out
 from kasparro.ingest.spending import Spending
 from kasparro.records import PartResult, Record, Trigger
+
+log = logs.get()
 
 # After so many parts that failed one after the other, the source is left alone until the next run.
 _FAILURES_MAX = 3
@@ -52,8 +56,10 @@ class Asker:
         """Everything that the plan asks of a source. Raises AbortError where nothing more can be had of it now."""
         refresh, now = timedelta(seconds=self._tools.settings.refresh_seconds), self._tools.clock.now()
         planned = plan.plan(work.progress, spending.budget, now, self._trigger, refresh=refresh, full=self._full)
+        waiting = Counter(w.why for w in planned.waiting)
+        log.debug("plan.made", source=work.source.name, run_id=self._run_id, due=len(planned.due), waiting=dict(waiting))
         queue = plan.Queue(planned)
-        is_spent = any(w.why == plan.SPENT for w in planned.waiting)
+        is_spent = bool(waiting[plan.SPENT])
         in_a_row = 0
         while (part := queue.pop()) is not None:
             if self._deadline is not None and self._tools.clock.monotonic() >= self._deadline:

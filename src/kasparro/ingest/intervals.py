@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 # At most this share of the calls goes to parts at the longest interval; where the calls are too few for it, that interval grows.
 _LONGEST_SHARE = 0.8
-_LEAST_WEIGHT = 1e-15  # of the whole: a part without volume is asked for as well
-_HALVINGS = 40
+_LEAST_WEIGHT = 1e-15  # of the heaviest part: a part without volume is asked for as well
+_HALVINGS = 50
 
 
 def best_intervals(weights: Sequence[float], per_second: float, *, least: float, most: float) -> list[float]:
@@ -20,8 +20,8 @@ def best_intervals(weights: Sequence[float], per_second: float, *, least: float,
     if per_second <= 0:
         return [math.inf] * len(weights)
     most = max(most, least, len(weights) / per_second / _LONGEST_SHARE)
-    total = sum(weights) or 1.0
-    shapes = [1 / math.sqrt(max(w / total, _LEAST_WEIGHT)) for w in weights]
+    heaviest = max(weights)
+    shapes = [1 / math.sqrt(max(w / heaviest, _LEAST_WEIGHT)) if heaviest else 1.0 for w in weights]
 
     def clipped(constant: float) -> list[float]:
         return [min(most, max(least, constant * shape)) for shape in shapes]
