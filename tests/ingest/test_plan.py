@@ -212,6 +212,19 @@ def test_after_an_outage_the_most_valuable_comes_first_and_there_is_no_burst() -
     assert {w.why for w in found.waiting} == {"the next runs catch up"}
 
 
+def test_an_answer_that_was_refused_is_not_paid_for_again_at_each_run() -> None:
+    """The schedule asks again when the interval has passed; a person may ask at once."""
+    known = [batch(0, 1.0, 2 * HOUR), batch(1, 1e-4, 2 * DAY)]
+    progress, refused = Progress((QUOTES,), known), {("s.quotes", "batch:1"): NOW - HOUR}
+
+    def asked(trigger: Trigger, now: datetime = NOW) -> list[str]:
+        return names(plan(progress, monthly(4_000), now, trigger, refresh=REFRESH, refused=refused))
+
+    assert asked("schedule") == ["batch:0"]
+    assert asked("schedule", NOW + DAY) == ["batch:0", "batch:1"]
+    assert asked("command") == ["batch:0", "batch:1"]
+
+
 def test_an_interval_between_two_runs_is_met_in_the_mean() -> None:
     """Asked for at the run before or after, in turns: its mean is the optimum."""
     known, at, asked = one(TICKERS, timedelta(0)), NOW, list[datetime]()

@@ -55,7 +55,9 @@ class Asker:
     async def ask(self, work: SourceWork, spending: Spending) -> None:
         """Everything that the plan asks of a source. Raises AbortError where nothing more can be had of it now."""
         refresh, now = timedelta(seconds=self._tools.settings.refresh_seconds), self._tools.clock.now()
-        planned = plan.plan(work.progress, spending.budget, now, self._trigger, refresh=refresh, full=self._full)
+        planned = plan.plan(
+            work.progress, spending.budget, now, self._trigger, refresh=refresh, full=self._full, refused=self._tools.refused
+        )
         waiting = Counter(w.why for w in planned.waiting)
         log.debug("plan.made", source=work.source.name, run_id=self._run_id, due=len(planned.due), waiting=dict(waiting))
         queue = plan.Queue(planned)
@@ -71,6 +73,8 @@ class Asker:
                 await self._part(work, spending, part, queue)
                 in_a_row = 0
             except (SkipError, RetryError) as error:
+                if isinstance(error, SkipError):
+                    self._tools.refused[part.stream.name, part.checkpoint.part] = self._tools.clock.now()
                 in_a_row += 1
                 work.quote_failures += part.stream.quotes
                 work.errors.append(f"{part.stream.name} {part.checkpoint.part}: {error}")

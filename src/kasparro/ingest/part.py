@@ -1,5 +1,7 @@
 """One part from request to commit: fetch, parse, check, write."""
 
+from datetime import datetime
+
 import asyncpg
 
 from kasparro.clock import Clock, in_pieces
@@ -19,6 +21,7 @@ class Tools:
 
     def __init__(self, settings: Settings, clock: Clock, database: Database, http: HttpClient) -> None:
         self.settings, self.clock, self.database, self.http = settings, clock, database, http
+        self.refused: dict[plan.Key, datetime] = {}  # when a part's answer was last not believed, since this process began
 
 
 class Done(Record, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ SPREAD = 0.1  # of an interval: parts that were once asked for together drift ap
 Why = Literal["not yet", "the next runs catch up", "the month's calls are spent"]
 SPENT: Why = "the month's calls are spent"
 Key = tuple[str, str]  # (stream, part)
+_NOTHING: Mapping[Key, datetime] = {}
 
 
 class Due(Record, frozen=True, kw_only=True):
@@ -84,11 +85,21 @@ def is_unpriced(part: Checkpoint) -> bool:
     return bool(part.ids) and len(part.absent) == len(part.ids)
 
 
-def plan(progress: Progress, budget: Budget, now: datetime, trigger: Trigger, *, refresh: timedelta, full: bool = False) -> Plan:
+def plan(
+    progress: Progress,
+    budget: Budget,
+    now: datetime,
+    trigger: Trigger,
+    *,
+    refresh: timedelta,
+    full: bool = False,
+    refused: Mapping[Key, datetime] = _NOTHING,
+) -> Plan:
     """What a run asks for.
 
     A run that a person starts asks for all that may have changed, or with `full` for everything; only the month's whole number
-    bounds it. A scheduled run, and one at start, keeps to the pace.
+    bounds it. A scheduled run, and one at start, keeps to the pace. `refused` says when an answer for a part was last not believed:
+    it cost a call like any other, so that the schedule asks again when the part's interval has passed and not at each run.
     """
     by_hand = trigger in ("command", "admin")
     calls_most = calls_left(budget, scheduled=not by_hand)
@@ -102,7 +113,8 @@ def plan(progress: Progress, budget: Budget, now: datetime, trigger: Trigger, *,
         asked = [due for due in candidates if full or _due_by_hand(due, budget, now)]
         waiting = [_waiting(due, "not yet", None) for due in candidates if due not in asked]
         return Plan(due=tuple(asked), waiting=tuple(waiting), calls_most=calls_most)
-    return _scheduled(candidates, budget, known, now, refresh, rounded=trigger == "schedule", calls_most=calls_most)
+    rounding = refresh if trigger == "schedule" else timedelta(0)
+    return _scheduled(candidates, budget, known, now, refresh, rounding=rounding, calls_most=calls_most, refused=refused)
 
 
 def _candidates(progress: Progress, known: Rates, now: datetime, *, full: bool) -> list[Due]:
@@ -141,7 +153,15 @@ def _due_by_hand(due: Due, budget: Budget, now: datetime) -> bool:
 
 
 def _scheduled(
-    candidates: Sequence[Due], budget: Budget, known: Rates, now: datetime, refresh: timedelta, *, rounded: bool, calls_most: int | None
+    candidates: Sequence[Due],
+    budget: Budget,
+    known: Rates,
+    now: datetime,
+    refresh: timedelta,
+    *,
+    rounding: timedelta,
+    calls_most: int | None,
+    refused: Mapping[Key, datetime],
 ) -> Plan:
     asked: list[Due] = []
     waiting: list[Waiting] = []
@@ -151,8 +171,9 @@ def _scheduled(
         c = due.checkpoint
         interval = known.intervals.get((c.stream, c.part))
         turn = now + timedelta(seconds=len(asked) * 60 / budget.calls_per_minute)
-        if c.committed_at is not None and (interval is None or not _is_due(c, interval, turn, refresh if rounded else timedelta(0))):
-            waiting.append(_waiting(due, "not yet", None if interval is None else _after(c.committed_at, interval)))
+        last = max(filter(None, (c.committed_at, refused.get((c.stream, c.part)))), default=None)
+        if c.committed_at and last and (interval is None or not _is_due(c, last, interval, turn, rounding)):
+            waiting.append(_waiting(due, "not yet", None if interval is None else _after(last, interval)))
         elif calls_most is not None and len(asked) >= calls_most:
             waiting.append(_waiting(due, SPENT, resets_at(now)))
         elif due.stream.interval or not c.ids:
@@ -165,13 +186,13 @@ def _scheduled(
     return Plan(due=tuple(asked), waiting=tuple(waiting), calls_most=calls_most)
 
 
-def _is_due(part: Checkpoint, interval: float, turn: datetime, refresh: timedelta) -> bool:
-    """Whether waiting for the next run would be worse than asking at this run's `turn`.
+def _is_due(part: Checkpoint, last: datetime, interval: float, turn: datetime, refresh: timedelta) -> bool:
+    """Whether waiting for the next run would be worse than asking at this run's `turn`, the part having been asked for at `last`.
 
     An interval that is no multiple of the time between runs becomes the multiple below it or the one above, in turns that make
     its mean the interval.
     """
-    age = (turn - part.committed_at).total_seconds() if part.committed_at else -1.0
+    age = (turn - last).total_seconds()
     if age < 0:  # a commit that lies in the future tells that the clock was set back; its age says nothing
         return True
     if not refresh:
