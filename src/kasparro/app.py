@@ -119,6 +119,7 @@ async def serve(settings: Settings) -> None:
             database=base.database,
             runner=runner,
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
+            outlooks=base.ingest,
         )
         base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):

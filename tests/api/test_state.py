@@ -64,6 +64,16 @@ async def test_a_run_that_had_nothing_to_ask_is_no_trouble(api: Server, market: 
     assert (await api.get("/health"))[1]["status"] == "ok"
 
 
+async def test_a_source_of_which_the_plan_asks_nothing_for_a_while_is_well(api: Server, market: Market) -> None:
+    """A small plan has runs between its calls; they count for as good as one that asked."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=4 * 300)
+    await market.run(outcomes=dict.fromkeys(BOTH, "skipped"), age=10)
+    await api.refresh()
+
+    assert (await api.get("/health"))[1]["status"] == "ok"
+
+
 async def test_health_degrades_after_three_intervals_without_a_success(api: Server, market: Market) -> None:
     """Nothing has failed; but nobody has succeeded either."""
     await market.coin("bitcoin", 1.0)
@@ -178,9 +188,11 @@ async def test_stats(api: Server, market: Market) -> None:
     await market.run(outcomes=BOTH, age=60)
     await market.execute("INSERT INTO budgets VALUES ('coinpaprika', $1, 42)", NOW.date().replace(day=1))
     await market.execute(
-        "INSERT INTO checkpoints (stream, part, ordinal, sweep, committed_at, rows) VALUES ('coingecko.markets', '1', 0, 1, $1, 250)", NOW
+        "INSERT INTO checkpoints (stream, part, ordinal, sweep, committed_at, rows, ids, weight, laid_at)"
+        " VALUES ('coingecko.markets', 'batch:0', 0, 1, $1, 250, array_fill('x'::text, ARRAY[250]), 1, $1)",
+        NOW - timedelta(minutes=4),
     )
-    await market.execute("INSERT INTO checkpoints (stream, part, ordinal) VALUES ('coingecko.markets', '2', 1)")
+    await market.execute("INSERT INTO checkpoints (stream, part, ordinal) VALUES ('coingecko.markets', 'page:2', 1)")
     await api.refresh()
 
     status, stats, _ = await api.get("/stats")
@@ -191,6 +203,14 @@ async def test_stats(api: Server, market: Market) -> None:
     assert (gecko["coverage"][0]["parts_committed"], gecko["coverage"][0]["share"]) == (1, 0.5)
     assert gecko["staleness"]["quoted"] == 1
     assert (paprika["budget"]["used"], paprika["budget"]["left"]) == (42, 20_000 - 42)
+    assert (paprika["budget"]["reserved"], paprika["budget"]["resets_at"]) == (1_000, "2026-04-01T00:00:00Z")
+    assert 42 < paprika["budget"]["expected"] < 19_000
+    assert (gecko["budget"]["limit"], gecko["budget"]["left"], gecko["budget"]["reserved"]) == (None, None, None)
+    assert gecko["budget"]["calls_per_day"] > 24 * 12
+    assert gecko["tiers"] == [
+        {"first": 1, "last": 250, "interval_seconds": 300.0, "staleness_mean_seconds": 240.0, "staleness_max_seconds": 240.0}
+    ]
+    assert paprika["tiers"] == []
     assert stats["totals"]["coins"] == 1
 
 

@@ -64,7 +64,8 @@ async def _kill_often(postgres: Cluster, upstream: Upstream, times: int) -> None
             assert await conn.fetchval("SELECT count(*) FROM runs WHERE open") == 0
     for what, rows in expected.items():
         assert ended[what] == rows, what
-    # Each kill costs at most the call in hand of each source; a run that is not killed begins the next sweep of the prices.
+    # Each kill costs at most the call in hand of each source; a run that is not killed begins the next sweep of the prices: three
+    # batches and the tickers.
     assert len(upstream.requests) <= calls + 2 * killed + 4 * (times - killed + 1)
 
 

@@ -36,7 +36,15 @@ def _is_pure(module: str) -> bool:
         "catalog/build.py",
         "clock.py",
         "errors.py",
+        "ingest/batches.py",
+        "ingest/budget.py",
+        "ingest/checks.py",
+        "ingest/intervals.py",
+        "ingest/outcome.py",
+        "ingest/outlook.py",
         "ingest/plan.py",
+        "ingest/progress.py",
+        "ingest/spending.py",
         "records.py",
     }
 

@@ -132,7 +132,11 @@ class Upstream:
                 return {"rates": {c: {"name": c.upper(), "unit": c, "value": v, "type": "fiat"} for c, v in RATES.items()}}
             case "/coins/markets":
                 size, page = int(seen.query.get("per_page", "100")), int(seen.page)
-                rows = self._present(self.market.gecko_markets)[(page - 1) * size : page * size]
+                rows = self._present(self.market.gecko_markets)
+                if "ids" in seen.query:
+                    wanted = set(seen.query["ids"].split(","))
+                    rows = [r for r in rows if r["id"] in wanted]
+                rows = rows[(page - 1) * size : page * size]
                 stamp = f"{self.observed_at:%Y-%m-%dT%H:%M:%S}.{self.observed_at.microsecond // 1000:03d}Z"
                 return [dict(r, current_price=r["current_price"] * self._factor(r["symbol"]), last_updated=stamp) for r in rows]
             case _:

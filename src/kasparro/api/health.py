@@ -108,7 +108,8 @@ def _source_status(
         status = "degraded" if source.outcome == "skipped" else source.outcome
         return status, f"its last outcome was {source.outcome}{f': {source.last_error}' if source.last_error else ''}"
     # Without an interval nobody has promised when the next run comes: only the outcome counts.
-    since = source.last_success_at or first_run_started_at
+    # A run for which the plan had nothing to ask of the source is as good as one that asked.
+    since = max(filter(None, (source.last_success_at, source.last_idle_at)), default=first_run_started_at)
     if interval and since is not None and now - since > INTERVALS_MAX * interval:
         return "degraded", f"it has not succeeded for {INTERVALS_MAX} intervals"
     return ("starting" if source.outcome is None else "ok"), None

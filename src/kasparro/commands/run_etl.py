@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from kasparro import app
-from kasparro.ingest.run import PartDone, run_once
+from kasparro.ingest.asking import PartDone
+from kasparro.ingest.run import run_once
 from kasparro.records import RunSummary
 from kasparro.settings import Settings
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 
 from kasparro.clock import Clock
+from kasparro.ingest.budget import month_of
 from kasparro.ingest.plan import Due
 from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Record
 from kasparro.settings import Settings
@@ -22,6 +24,7 @@ class Fetch(Record, frozen=True, kw_only=True):
     body: bytes
     digest: bytes
     fetched_at: datetime
+    calls: int  # to be counted against the month with it: what fetching it cost, and calls before it that brought nothing
 
 
 class Committed(Record, frozen=True, kw_only=True):
@@ -38,16 +41,7 @@ async def commit_unchanged(
 ) -> Committed:
     """Commit a part whose body is the one last committed: nothing but the checkpoint is written."""
     old = due.checkpoint
-    checkpoint = Checkpoint(
-        stream=old.stream,
-        part=old.part,
-        ordinal=old.ordinal,
-        sweep=due.sweep,
-        committed_at=now,
-        rows=old.rows,
-        peak_rows=old.peak_rows,
-        digest=old.digest,
-    )
+    checkpoint = msgspec.structs.replace(old, sweep=due.sweep, committed_at=now)
     await _finish(conn, checkpoint, (), (), fetch, run_id=run_id, settings=settings, now=now)
     return Committed(result=PartResult(rows_received=old.rows), checkpoint=checkpoint)
 
@@ -93,15 +87,14 @@ async def commit_page(
             size=len(fetch.body),
             compressed=await asyncio.to_thread(zlib.compress, fetch.body, 1),
         )
-    checkpoint = Checkpoint(
-        stream=stream.name,
-        part=due.checkpoint.part,
-        ordinal=due.checkpoint.ordinal,
+    checkpoint = msgspec.structs.replace(
+        due.checkpoint,
         sweep=due.sweep,
         committed_at=now,
         rows=page.rows_received,
         peak_rows=page.rows_received,
         digest=fetch.digest,
+        absent=absent_after(due.checkpoint, page),
     )
     await _finish(conn, checkpoint, known, gone, fetch, run_id=run_id, settings=settings, now=now)
     result = PartResult(
@@ -114,6 +107,12 @@ async def commit_page(
     )
     news = (*listings_written, *contracts_of, *quoted.first_ids)
     return Committed(result=result, checkpoint=checkpoint, quoted=quoted.listing_ids, news=news)
+
+
+def absent_after(part: Checkpoint, page: Page) -> tuple[str, ...]:
+    """The listings of a batch for which an answer had no price."""
+    priced = {q.source_id for q in page.quotes}
+    return tuple(source_id for source_id in part.ids if source_id not in priced)
 
 
 async def _write_quotes(
@@ -163,7 +162,7 @@ async def _finish(
     settings: Settings,
     now: datetime,
 ) -> None:
-    """Count the call that brought the body, renew the lease late (its row lock is shared with the other source), the checkpoint last."""
-    await checkpoints.add_calls(conn, fetch.source, now.date().replace(day=1), 1)
+    """Count the calls, renew the lease late (its row lock is shared with the other source), the checkpoint last."""
+    await checkpoints.add_calls(conn, fetch.source, month_of(now), fetch.calls)
     await runs.renew_lease(conn, run_id, settings.lease_seconds)
     await checkpoints.commit(conn, checkpoint, known, gone)

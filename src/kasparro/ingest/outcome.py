@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kasparro.ingest import plan
+from kasparro.ingest.progress import Progress
 from kasparro.records import Outcome, PartResult, RunStatus, SourceSummary
 from kasparro.sources.base import Source
 
@@ -10,10 +10,10 @@ from kasparro.sources.base import Source
 class SourceWork:
     """How one source fares while a run works."""
 
-    def __init__(self, source: Source, progress: plan.Progress) -> None:
+    def __init__(self, source: Source, progress: Progress) -> None:
         self.source, self.progress = source, progress
-        self.failed: set[tuple[str, str]] = set()
         self.errors: list[str] = []
+        self.withheld: str | None = None  # why nothing more was asked for, where nothing failed
         self.calls = self.parts = self.quote_parts = self.quote_failures = 0
         self.received = self.written = self.revised = self.rejected = 0
         self.seconds = 0.0
@@ -35,7 +35,7 @@ class SourceWork:
     def outcome(self) -> Outcome:
         """`failed`: nothing new is served from it; `degraded`: some of it is missing; `skipped`: nothing was due."""
         if not self.errors:
-            return "succeeded" if self.parts else "skipped"
+            return "skipped" if not self.parts else "degraded" if self.withheld else "succeeded"
         if self.parts == 0 or (self.quote_failures and not self.quote_parts):
             return "failed"
         return "degraded"
@@ -47,7 +47,7 @@ class SourceWork:
         return SourceSummary(
             source=self.source.name,
             outcome=self.outcome(),
-            error=distinct[0] + more if distinct else None,
+            error=distinct[0] + more if distinct else self.withheld,
             calls=self.calls,
             parts=self.parts,
             rows_received=self.received,

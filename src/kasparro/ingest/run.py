@@ -9,13 +9,19 @@ import asyncpg
 
 from kasparro import logs
 from kasparro.clock import Clock
-from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, SkipError
-from kasparro.ingest import plan
+from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError
+from kasparro.ingest.asking import Asker, Observe
+from kasparro.ingest.budget import budget_of, month_of
 from kasparro.ingest.identity import Identity, Settledness
+from kasparro.ingest.laying import lay_batches
+from kasparro.ingest.load import Committed
 from kasparro.ingest.outcome import SourceWork, status_of
-from kasparro.ingest.part import Tools, carry_out
+from kasparro.ingest.outlook import outlook
+from kasparro.ingest.part import Tools
+from kasparro.ingest.progress import Progress
 from kasparro.ingest.publish import Publisher
-from kasparro.records import PartResult, Record, RunStatus, RunSummary, Trigger
+from kasparro.ingest.spending import Spending
+from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
@@ -23,23 +29,6 @@ from kasparro.store import checkpoints, quotes, raw_pages, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
-
-# After so many parts that failed one after the other, the source is left alone until the next run.
-_FAILURES_MAX = 3
-
-
-class PartDone(Record, frozen=True, kw_only=True):
-    """A part was committed: what a progress bar needs."""
-
-    source: str
-    stream: str
-    part: str
-    parts_known: int  # of the stream
-    parts_done: int  # of the stream, in this sweep
-    result: PartResult
-
-
-Observe = Callable[[PartDone], None]
 
 
 class Ingest(Tools):
@@ -94,17 +83,32 @@ class Ingest(Tools):
                 finished_at=self.clock.now(),
                 sources=tuple(w.summary() for w in run.works),
             )
-            await self._close(summary)
+            await self._close(summary, run.spendings)
             _log_finished(summary, self.clock.monotonic() - started)
             if self.on_finished is not None:
                 self.on_finished(summary)
         return summary
 
-    async def _close(self, summary: RunSummary) -> None:
+    def outlook(self, source: str, known: Sequence[Checkpoint], used: int) -> Outlook:
+        """What the schedule will spend on a source, given its checkpoints and the calls that this month has seen."""
+        streams = next(s.streams for s in self.sources if s.name == source)
+        budget = budget_of(self.settings.sources[source], used)
+        return outlook(Progress(streams, known), budget, self.clock.now(), timedelta(seconds=self.settings.refresh_seconds))
+
+    async def _close(self, summary: RunSummary, spendings: Mapping[str, Spending]) -> None:
         """End the run's row, also while this task is being cancelled; a database that is gone lets the lease end it."""
         with suppress(RunLostError, DatabaseError, asyncpg.PostgresError, OSError, TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds / 2), self.database.write() as conn:
-                await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+            async with asyncio.timeout(self.settings.shutdown_seconds / 2):
+                await self._book(spendings)
+                async with self.database.write() as conn:
+                    await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+
+    async def _book(self, spendings: Mapping[str, Spending]) -> None:
+        """Count the calls that no commit has counted: those that brought nothing of use."""
+        async with self.database.write() as conn:
+            for source, spending in spendings.items():
+                if spending.unbooked:
+                    await checkpoints.add_calls(conn, source, month_of(self.clock.now()), spending.unbooked)
 
 
 async def run_once(
@@ -121,15 +125,15 @@ class Run:
     def __init__(
         self, ingest: Ingest, run_id: int, trigger: Trigger, sources: Sequence[Source], *, full: bool, observe: Observe | None
     ) -> None:
-        self.ingest, self.run_id, self.trigger, self.full = ingest, run_id, trigger, full
+        self.ingest, self.run_id, self.trigger = ingest, run_id, trigger
         self.settings, self.clock, self.database = ingest.settings, ingest.clock, ingest.database
-        self.observe = observe
         self.sources = tuple(sources)
         self.works: list[SourceWork] = []
-        self.others: list[plan.Progress] = []  # of sources that are not asked in this run
+        self.spendings: dict[str, Spending] = {}
+        self.others: list[Progress] = []  # of sources that are not asked in this run
         self.publisher = Publisher(self.ingest.identity, self.database, self.settings, self.clock, run_id, self.settledness)
         self._changed = asyncio.Event()
-        self._deadline = self._deadline_monotonic()
+        self._asker = Asker(ingest, run_id, trigger, full=full, deadline=self._deadline_monotonic(), note=self._note, observe=observe)
 
     def _deadline_monotonic(self) -> float | None:
         """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""
@@ -154,19 +158,25 @@ class Run:
         await self._retain()
 
     async def _prepare(self) -> None:
-        today = self.clock.now().date()
+        now = self.clock.now()
+        today = now.date()
         async with self.database.write() as conn:
             known = await checkpoints.select(conn)
+            for source in self.sources:
+                used = await checkpoints.select_calls(conn, source.name, month_of(now))
+                self.spendings[source.name] = Spending(budget_of(self.settings.sources[source.name], used))
             for table in ("quotes", "prices"):
                 await quotes.make_partitions(conn, table, [today + timedelta(days=n) for n in range(3)])
-        self.works = [SourceWork(s, plan.Progress(s.streams, known)) for s in self.sources]
-        self.others = [plan.Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
+        self.works = [SourceWork(s, Progress(s.streams, known)) for s in self.sources]
+        self.others = [Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
+        for work in self.works:
+            await lay_batches(self.ingest, self.run_id, work.source, work.progress)
 
     async def _source(self, work: SourceWork) -> None:
         """Everything that one source is asked in this run. Its failure is its own."""
         started = self.clock.monotonic()
         try:
-            await self._parts(work)
+            await self._asker.ask(work, self.spendings[work.source.name])
         except (RunLostError, DatabaseError):
             raise
         except AbortError as error:
@@ -179,7 +189,7 @@ class Run:
             work.seconds = self.clock.monotonic() - started
             work.ended = True
             self._changed.set()
-        if work.errors:
+        if work.errors or work.withheld:
             summary = work.summary()
             log.warning(
                 "source.trouble",
@@ -190,55 +200,15 @@ class Run:
                 parts=summary.parts,
             )
 
-    async def _parts(self, work: SourceWork) -> None:
-        refresh = timedelta(seconds=self.settings.refresh_seconds)
-        due = plan.sweeps_due(work.progress, self.trigger, self.clock.now(), refresh=refresh, full=self.full)
-        in_a_row = 0
-        while (part := plan.next_part(work.progress, due, work.failed)) is not None:
-            if self._deadline is not None and self.clock.monotonic() >= self._deadline:
-                return
-            try:
-                await self._part(work, part)
-                in_a_row = 0
-            except (SkipError, RetryError) as error:
-                in_a_row += 1
-                work.failed.add((part.stream.name, part.checkpoint.part))
-                work.quote_failures += part.stream.quotes
-                work.errors.append(f"{part.stream.name} {part.checkpoint.part}: {error}")
-                if in_a_row >= _FAILURES_MAX:
-                    return
-            except AbortError as error:
-                if error.code == "deadline":
-                    return
-                work.quote_failures += 1
-                message = f"{part.stream.name} {part.checkpoint.part}: {error}"
-                raise AbortError(message, code=error.code) from error
-
-    async def _part(self, work: SourceWork, due: plan.Due) -> None:
-        """Carry out one part and tell what it changed."""
-        done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
-        work.add(done.result, has_quotes=due.stream.quotes)
-        self.publisher.note(done)
+    def _note(self, committed: Committed) -> None:
+        self.publisher.note(committed)
         self._changed.set()
-        if self.observe is not None:
-            parts = work.progress.parts(due.stream.name)
-            finished = sum(c.sweep >= due.sweep for c in parts)
-            self.observe(
-                PartDone(
-                    source=work.source.name,
-                    stream=due.stream.name,
-                    part=due.checkpoint.part,
-                    parts_known=len(parts),
-                    parts_done=finished,
-                    result=done.result,
-                )
-            )
 
     def settledness(self) -> Settledness:
         """What identity may rely on now. A source in trouble is not waited for: what it has said is all that there is."""
         listed, quoted, complete = set(), set(), True
         in_trouble = {w.source.name for w in self.works if w.ended and w.errors}
-        progresses: Mapping[str, plan.Progress] = {w.source.name: w.progress for w in self.works} | {
+        progresses: Mapping[str, Progress] = {w.source.name: w.progress for w in self.works} | {
             next(iter(p.streams)).partition(".")[0]: p for p in self.others
         }
         for name, progress in progresses.items():

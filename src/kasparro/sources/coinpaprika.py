@@ -5,6 +5,7 @@ nulls and zeros are seen as well.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -103,7 +104,7 @@ class CoinPaprika:
         """See Source."""
         return Request(source=NAME, stream="", part="", path="/global")
 
-    def request(self, stream: str, part: str) -> Request:
+    def request(self, stream: str, part: str, ids: Sequence[str] = ()) -> Request:  # noqa: ARG002  # no stream of it has batches
         """See Source. Raises SkipError for a part that this stream cannot have."""
         path = {(COINS, "all"): "/coins", (TICKERS, "all"): "/tickers", (CONTRACTS, PLATFORMS): "/contracts"}.get((stream, part))
         if path is None and stream == CONTRACTS and _PLATFORM.fullmatch(part):

@@ -29,6 +29,7 @@ class SourceStanding(Record, frozen=True, kw_only=True):
     last_outcome_at: datetime | None = None
     last_run_id: int | None = None
     last_success_at: datetime | None = None
+    last_idle_at: datetime | None = None  # nothing was due
     last_error: str | None = None
     last_error_at: datetime | None = None
 
