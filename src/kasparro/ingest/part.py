@@ -19,11 +19,21 @@ class Tools:
         self.settings, self.clock, self.database, self.http = settings, clock, database, http
 
 
-async def carry_out(tools: Tools, run_id: int, work: SourceWork, due: plan.Due, *, full: bool, deadline: float | None) -> load.Committed:
+async def carry_out(
+    tools: Tools, run_id: int, work: SourceWork, due: plan.Due, *, full: bool, insist: bool, deadline: float | None
+) -> load.Committed:
     """Commit one part of a source. Raises RetryError, SkipError or AbortError; then nothing of it was written."""
     source, settings = work.source, tools.settings
     request = source.request(due.stream.name, due.checkpoint.part)
-    fetched = await tools.http.fetch(source, settings.sources[source.name], request, deadline=deadline, on_call=work.count_call)
+    fetched = await tools.http.fetch(
+        source,
+        settings.sources[source.name],
+        request,
+        deadline=deadline,
+        on_call=work.count_call,
+        committed=b"" if full else due.checkpoint.digest,
+        insist=insist,
+    )
     fetch = load.Fetch(source=source.name, body=fetched.body, digest=fetched.digest, fetched_at=fetched.fetched_at)
     try:
         if fetch.digest == due.checkpoint.digest and not full:

@@ -26,6 +26,7 @@ log = logs.get()
 
 # After so many parts that failed one after the other, the source is left alone until the next run.
 _FAILURES_MAX = 3
+_BY_A_PERSON: tuple[Trigger, ...] = ("command", "admin")  # somebody waits: no deadline, and a source that is left alone is tried
 
 
 class PartDone(Record, frozen=True, kw_only=True):
@@ -133,7 +134,7 @@ class Run:
 
     def _deadline_monotonic(self) -> float | None:
         """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""
-        if self.trigger in ("command", "admin") or not self.settings.refresh_seconds:
+        if self.trigger in _BY_A_PERSON or not self.settings.refresh_seconds:
             return None
         return self.clock.monotonic() + max(60.0, self.settings.refresh_seconds * 0.9)
 
@@ -216,7 +217,9 @@ class Run:
 
     async def _part(self, work: SourceWork, due: plan.Due) -> None:
         """Carry out one part and tell what it changed."""
-        done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
+        done = await carry_out(
+            self.ingest, self.run_id, work, due, full=self.full, insist=self.trigger in _BY_A_PERSON, deadline=self._deadline
+        )
         work.add(done.result, has_quotes=due.stream.quotes)
         self.publisher.note(done)
         self._changed.set()
