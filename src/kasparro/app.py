@@ -111,7 +111,13 @@ async def serve(settings: Settings) -> None:
         runner = Runner(base.ingest)
         schedule = Schedule(base.ingest, runner, settings, base.clock)
         given = Dependencies(
-            settings=settings, clock=base.clock, random=base.random, catalog=catalog, database=base.database, runner=runner
+            settings=settings,
+            clock=base.clock,
+            random=base.random,
+            catalog=catalog,
+            database=base.database,
+            runner=runner,
+            manners=base.http.manners,
         )
         base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):

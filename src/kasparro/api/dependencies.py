@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from kasparro.clock import Clock
 from kasparro.metrics import Metrics
 from kasparro.records import RunSummary, Trigger
 from kasparro.settings import Settings
+from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
 
 
@@ -42,4 +44,5 @@ class Dependencies:
     runner: Runner
     random: random.Random
     metrics: Metrics = field(default_factory=Metrics)
+    manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
