@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.drift import FieldDrift, drift_by_source
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.shapes import Shape
 from kasparro.settings import SourceSettings
@@ -69,6 +70,7 @@ class SourceStats(Shape, frozen=True, kw_only=True):
     budget: Budget
     coverage: list[Coverage]
     staleness: Staleness
+    drift: list[FieldDrift]
 
 
 class Rejects(Shape, frozen=True, kw_only=True):
@@ -123,9 +125,10 @@ async def show_stats(call: Call) -> Answer:
         coverage = await run_history.read_coverage(conn)
         counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
         rejects = await run_history.read_reject_reasons(conn, now - TOTALS_SPAN, REJECT_REASONS_MAX)
+        drift = await drift_by_source(conn)
         standing = {s.source: s for s in (await run_history.read_standing(conn, names)).sources}
     sources = {
-        name: _source(settings, standing[name], totals.get(name), calls.get(name, 0), coverage, counts.get(name))
+        name: _source(settings, standing[name], totals.get(name), calls.get(name, 0), coverage, counts.get(name), drift.get(name, []))
         for name, settings in services.settings.sources.items()
     }
     return Answer(body=encoded(Stats(sources=sources, totals=_totals(services, list(sources.values())), rejects=_rejects(rejects))))
@@ -138,6 +141,7 @@ def _source(
     calls: int,
     coverage: list[StreamCoverage],
     counts: ListingCounts | None,
+    drift: list[FieldDrift],
 ) -> SourceStats:
     limit = settings.calls_per_month or None
     return SourceStats(
@@ -171,6 +175,7 @@ def _source(
             for c in coverage
             if c.stream.partition(".")[0] == settings.name
         ],
+        drift=drift,
         staleness=Staleness(listings=0, active=0, quoted=0, oldest_observed_at=None, newest_observed_at=None)
         if counts is None
         else Staleness(

@@ -14,6 +14,8 @@ class SourceWork:
         self.source, self.progress = source, progress
         self.failed: set[tuple[str, str]] = set()
         self.errors: list[str] = []
+        self.warnings: list[str] = []  # of parts that were committed all the same
+        self.drifted: set[tuple[str, str, str]] = set()  # (stream, field, kind) that was told in this run
         self.calls = self.parts = self.quote_parts = self.quote_failures = 0
         self.received = self.written = self.revised = self.rejected = 0
         self.seconds = 0.0
@@ -35,14 +37,18 @@ class SourceWork:
     def outcome(self) -> Outcome:
         """`failed`: nothing new is served from it; `degraded`: some of it is missing; `skipped`: nothing was due."""
         if not self.errors:
-            return "succeeded" if self.parts else "skipped"
+            return "degraded" if self.warnings else "succeeded" if self.parts else "skipped"
         if self.parts == 0 or (self.quote_failures and not self.quote_parts):
             return "failed"
         return "degraded"
 
+    def troubles(self) -> list[str]:
+        """What went wrong, for people, each kind once: what cost a part first."""
+        return list(dict.fromkeys(self.errors + self.warnings))
+
     def summary(self) -> SourceSummary:
         """The run's row for this source."""
-        distinct = list(dict.fromkeys(self.errors))
+        distinct = self.troubles()
         more = f" (and {len(distinct) - 1} other kinds of trouble)" if len(distinct) > 1 else ""
         return SourceSummary(
             source=self.source.name,

@@ -4,7 +4,7 @@ import asyncpg
 
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import SkipError
-from kasparro.ingest import checks, load, plan
+from kasparro.ingest import checks, drift, load, plan
 from kasparro.ingest.outcome import SourceWork
 from kasparro.records import Request
 from kasparro.settings import Settings
@@ -50,6 +50,7 @@ async def carry_out(
 async def _parse_and_commit(
     tools: Tools, run_id: int, work: SourceWork, due: plan.Due, fetch: load.Fetch, request: Request, *, full: bool
 ) -> load.Committed:
+    await drift.check(tools.database, tools.settings, tools.clock, run_id, work, request, fetch.body)
     page = await in_pieces(work.source.parse(request, fetch.body, fetch.fetched_at), tools.clock)
     others = [c for c in work.progress.parts(due.stream.name) if c.part != due.checkpoint.part]
     reason = checks.reason_to_refuse(due.stream, due.checkpoint, others, page, accept_shrunken=full)

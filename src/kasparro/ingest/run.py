@@ -19,13 +19,14 @@ from kasparro.records import PartResult, Record, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, quotes, raw_pages, runs
+from kasparro.store import checkpoints, drift, quotes, raw_pages, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
 
 # After so many parts that failed one after the other, the source is left alone until the next run.
 _FAILURES_MAX = 3
+_DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 _BY_A_PERSON: tuple[Trigger, ...] = ("command", "admin")  # somebody waits: no deadline, and a source that is left alone is tried
 
 
@@ -180,7 +181,7 @@ class Run:
             work.seconds = self.clock.monotonic() - started
             work.ended = True
             self._changed.set()
-        if work.errors:
+        if work.troubles():
             summary = work.summary()
             log.warning(
                 "source.trouble",
@@ -284,6 +285,7 @@ class Run:
         before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
         async with self.database.write() as conn:
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
+            await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
 
 
 def _log_finished(summary: RunSummary, seconds: float) -> None:
