@@ -112,7 +112,7 @@ class Upstream:
         self.requests.append(seen)
         status, body = self._body(seen)
         for fault in self.faults:
-            if fault.fits(path, seen.page):
+            if fault.fits(seen.source, path, seen.page):
                 return await answer(fault, request, body, self.observed_at)
         etag = f'W/"{hashlib.sha256(body).hexdigest()[:16]}"' if self.etags and status == HTTPStatus.OK else ""
         if etag and headers.get("if-none-match") == etag:

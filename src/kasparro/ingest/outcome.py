@@ -28,7 +28,7 @@ class SourceWork:
     def add(self, result: PartResult, *, has_quotes: bool) -> None:
         """Count a committed part."""
         self.parts += 1
-        self.quote_parts += has_quotes
+        self.quote_parts += has_quotes and result.rows_received > 0  # an empty last page serves nothing
         self.received += result.rows_received
         self.written += result.rows_written
         self.revised += result.quotes_revised
