@@ -129,6 +129,14 @@ def test_of_two_new_fields_the_one_that_holds_the_prices_is_suggested() -> None:
     assert examined(MARKETS, decoys, known_of(rows))[0].suggestion == "spot"
 
 
+def test_a_field_that_holds_something_else_is_not_suggested_for_its_name() -> None:
+    """The very name, but a thousand times the prices: that is not what the field was."""
+    rows = market_rows()
+    for row in (others := renamed(rows, "current_price", "currentPrice")):
+        row["currentPrice"] *= 1000
+    assert examined(MARKETS, others, known_of(rows))[0].suggestion is None
+
+
 @pytest.mark.parametrize("value", ["12.5", None, True, [1]])
 def test_a_field_that_cannot_hold_it_is_not_suggested(value: object) -> None:
     """A text, a truth or a list is no price, whatever its name."""

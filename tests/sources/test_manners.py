@@ -1,5 +1,6 @@
 """Manners over several calls: what slows them down, what stops them, what need not come twice."""
 
+import asyncio
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -69,6 +70,24 @@ async def test_a_part_that_is_not_there_is_no_failure_of_the_source(upstream: Up
     for _ in range(8):
         assert isinstance(await failing(caller), SkipError)
     assert upstream.count(PAGE) == 8
+
+
+async def test_an_answer_of_any_use_ends_a_row_of_failures(upstream: Upstream, caller: Caller) -> None:
+    """Also one that says that a part is not there: the source is."""
+    fault = upstream.strike("status", PAGE, status=401)
+    for status in (401, 401, 401, 401, 404, 401, 401, 401, 401):
+        fault.status = status
+        await failing(caller)
+    assert upstream.count(PAGE) == 9
+
+
+async def test_only_one_of_many_looks(upstream: Upstream, caller: Caller) -> None:
+    """Those who ask while the look is under way are told that the source is left alone."""
+    upstream.strike("status", PAGE, status=429, retry_after="120", times=1)
+    await failing(caller)
+    caller.clock.advance(120)
+    found = await asyncio.gather(*(caller.page(n) for n in range(1, 5)), return_exceptions=True)
+    assert [getattr(x, "code", "answered") for x in found] == ["answered"] + ["breaker_open"] * 3
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
