@@ -120,6 +120,7 @@ async def serve(settings: Settings) -> None:
             runner=runner,
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
             outlooks=base.ingest,
+            manners=base.http.manners,
         )
         base.ingest.on_finished = given.metrics.observe_run
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):

@@ -284,3 +284,14 @@ class RunSummary(Record, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None
     sources: tuple[SourceSummary, ...]
+
+
+class Drift(Record, frozen=True, kw_only=True):
+    """A field in which a source's answers no longer look as they used to."""
+
+    field: str  # a path: "current_price", "quotes.USD.price"
+    kind: Literal["missing", "type", "new"]
+    verdict: Literal["accept", "warn", "reject"]  # what is done about it
+    share: float  # of the rows, 0 to 1
+    suggestion: str | None = None  # the field that took its place, perhaps; never used by itself
+    score: float | None = None  # how well that one fits, 0 to 1

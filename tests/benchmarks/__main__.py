@@ -1,6 +1,6 @@
-"""`make bench`: how well listings are told apart, what /health answers while a full run works, what a run costs, and what the calls of
-each plan buy.
+"""`make bench`: identity, runs, and what the calls of each plan buy.
 
+How well listings are told apart; what /health answers while a full run works, and what a run costs; a month of each plan.
 `make bench ARGS=identity`, `ARGS=runs` and `ARGS=budget` print one of them alone. KASPARRO_TEST_MARKETS may name a folder of recorded
 markets for the first. The market of the runs is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is
 served there already. Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures.

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from kasparro.pricing.choose import choose
 from kasparro.records import CoinQuote
 
@@ -51,6 +53,19 @@ def test_one_source_alone_is_said_so() -> None:
 
     assert price is not None
     assert (price.spread_pct, price.confidence, price.flags) == (None, 0.5, ("single_source",))
+
+
+@pytest.mark.parametrize(("minutes", "stale"), [(0, False), (60, False), (60.1, True), (1440, True)])
+def test_a_price_that_was_seen_over_an_hour_ago_is_stale(minutes: float, *, stale: bool) -> None:
+    """By the source's own time; where one of two quotes is young, the price is that one and not stale."""
+    old = quote("coingecko", 1.0, age_seconds=minutes * 60)
+
+    alone, beside = choose([old], None, NOW), choose([old, quote("coinpaprika", 2.0)], None, NOW)
+
+    assert alone is not None
+    assert beside is not None
+    assert alone.flags == (("single_source", "stale") if stale else ("single_source",))
+    assert beside.flags == ()
 
 
 def test_no_quote_is_no_price() -> None:

@@ -1,8 +1,10 @@
 """The fake upstream: both providers' APIs on one loopback port, serving a made-up market, failing on request."""
 
+import hashlib
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -42,6 +44,7 @@ class Upstream:
         self.renamed: dict[str, str] = {}  # id -> the name that it has now
         self.removed: set[str] = set()  # ids that are in no answer any more
         self.symbols: dict[str, str] = {}  # id -> the symbol that it has now
+        self.etags = False  # send ETags, and no body to who has it already
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._server: TestServer | None = None
 
@@ -109,9 +112,12 @@ class Upstream:
         self.requests.append(seen)
         status, body = self._body(seen)
         for fault in self.faults:
-            if fault.fits(path, seen.page):
+            if fault.fits(seen.source, path, seen.page):
                 return await answer(fault, request, body, self.observed_at)
-        return web.Response(body=body, status=status, content_type="application/json")
+        etag = f'W/"{hashlib.sha256(body).hexdigest()[:16]}"' if self.etags and status == HTTPStatus.OK else ""
+        if etag and headers.get("if-none-match") == etag:
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
+        return web.Response(body=body, status=status, content_type="application/json", headers={"ETag": etag} if etag else {})
 
     def _body(self, seen: Seen) -> tuple[int, bytes]:
         key = (seen.source + seen.path, f"{sorted(seen.query.items())} {self.minutes} {self.observed_at}")

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from kasparro.clock import Clock
 from kasparro.metrics import Metrics
 from kasparro.records import Checkpoint, Outlook, RunSummary, Said, Trigger, Verdict
 from kasparro.settings import Settings
+from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
 
 
@@ -65,4 +66,5 @@ class Dependencies:
     outlooks: Outlooks
     random: random.Random
     metrics: Metrics = field(default_factory=Metrics)
+    manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits

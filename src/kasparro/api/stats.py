@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.drift import FieldDrift, drift_by_source
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.shapes import Shape
 from kasparro.records import Outlook
@@ -85,6 +86,7 @@ class SourceStats(Shape, frozen=True, kw_only=True):
     coverage: list[Coverage]
     staleness: Staleness
     tiers: list[Tier]
+    drift: list[FieldDrift]
 
 
 class Rejects(Shape, frozen=True, kw_only=True):
@@ -140,9 +142,10 @@ async def show_stats(call: Call) -> Answer:
         counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
         known = await checkpoints.select(conn)
         rejects = await run_history.read_reject_reasons(conn, now - TOTALS_SPAN, REJECT_REASONS_MAX)
+        drift = await drift_by_source(conn)
         standing = {s.source: s for s in (await run_history.read_standing(conn, names)).sources}
     sources = {
-        name: _source(settings, standing[name], totals.get(name), outlook, coverage, counts.get(name))
+        name: _source(settings, standing[name], totals.get(name), outlook, coverage, counts.get(name), drift.get(name, []))
         for name, settings in services.settings.sources.items()
         for outlook in [services.outlooks.outlook(name, known, calls.get(name, 0))]
     }
@@ -156,6 +159,7 @@ def _source(
     outlook: Outlook,
     coverage: list[StreamCoverage],
     counts: ListingCounts | None,
+    drift: list[FieldDrift],
 ) -> SourceStats:
     return SourceStats(
         last_run_id=standing.last_run_id,
@@ -197,6 +201,7 @@ def _source(
             for c in coverage
             if c.stream.partition(".")[0] == settings.name
         ],
+        drift=drift,
         staleness=Staleness(listings=0, active=0, quoted=0, oldest_observed_at=None, newest_observed_at=None)
         if counts is None
         else Staleness(

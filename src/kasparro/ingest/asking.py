@@ -91,7 +91,8 @@ class Asker:
 
     async def _part(self, work: SourceWork, spending: Spending, due: plan.Due, queue: plan.Queue) -> None:
         """Carry out one part and tell what it changed."""
-        done = await carry_out(self._tools, self._run_id, work, spending, due, full=self._full, deadline=self._deadline)
+        insist = self._trigger in plan.BY_A_PERSON
+        done = await carry_out(self._tools, self._run_id, work, spending, due, full=self._full, insist=insist, deadline=self._deadline)
         queue.update(due, done.known, done.gone)
         result = done.committed.result
         work.add(result, has_quotes=due.stream.quotes)

@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
@@ -63,12 +63,17 @@ async def commit_page(
     listings_written: list[int] = []
     for some in batches(page.listings, rows_max):
         listings_written += await listings.write(conn, fetch.source, some, now, run_id=run_id, authoritative=stream.identity)
-    if stream.complete:
-        listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings], run_id=run_id)
+    # A row that could not be used is not a listing that vanished, nor a contract that was withdrawn; nor is one without an id anybody's.
+    unread = {reject.source_id for reject in page.rejects}
+    if stream.complete and None not in unread:
+        named = [x.source_id for x in page.listings] + [source_id for source_id in unread if source_id is not None]
+        listings_written += await listings.deactivate_vanished(conn, fetch.source, named, run_id=run_id)
     contracts_written, contracts_of = 0, list[int]()
     if stream.contracts != "none":
         platform = None if stream.contracts == "of_source" else due.checkpoint.part
-        contracts_written, contracts_of = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max, run_id=run_id)
+        contracts_written, contracts_of = await _replace_contracts(
+            conn, fetch.source, platform, page.contracts, unread, rows_max, run_id=run_id
+        )
     quoted = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
@@ -133,12 +138,22 @@ async def _write_quotes(
 
 
 async def _replace_contracts(
-    conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int, *, run_id: int
+    conn: asyncpg.Connection,
+    source: str,
+    platform: str | None,
+    contracts: Sequence[ListingContract],
+    unread: Collection[str | None],
+    rows_max: int,
+    *,
+    run_id: int,
 ) -> tuple[int, list[int]]:
-    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings)."""
+    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings).
+
+    Those of listings whose rows were `unread` stay; all stay where one of these was anybody's (None).
+    """
     before = await listings.contracts(conn, source, platform)
     after = {(c.source_id, c.platform, c.address) for c in contracts}
-    added, deleted = sorted(after - before), sorted(before - after)
+    added, deleted = sorted(after - before), [] if None in unread else sorted(x for x in before - after if x[0] not in unread)
     of: list[int] = []
     for some in batches(added, rows_max):
         of += await listings.write_contracts(

@@ -6,7 +6,7 @@ import asyncpg
 
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import SkipError
-from kasparro.ingest import checks, load, plan
+from kasparro.ingest import checks, drift, load, plan
 from kasparro.ingest.outcome import SourceWork
 from kasparro.ingest.progress import known_after
 from kasparro.ingest.spending import Spending
@@ -33,7 +33,15 @@ class Done(Record, frozen=True, kw_only=True):
 
 
 async def carry_out(
-    tools: Tools, run_id: int, work: SourceWork, spending: Spending, due: plan.Due, *, full: bool, deadline: float | None
+    tools: Tools,
+    run_id: int,
+    work: SourceWork,
+    spending: Spending,
+    due: plan.Due,
+    *,
+    full: bool,
+    insist: bool,
+    deadline: float | None,
 ) -> Done:
     """Commit one part of a source. Raises RetryError, SkipError or AbortError; then nothing of it was written."""
     source, settings = work.source, tools.settings
@@ -43,7 +51,15 @@ async def carry_out(
         work.count_call(name, status)
         spending.count(name, status)
 
-    fetched = await tools.http.fetch(source, settings.sources[source.name], request, deadline=deadline, on_call=on_call)
+    fetched = await tools.http.fetch(
+        source,
+        settings.sources[source.name],
+        request,
+        deadline=deadline,
+        on_call=on_call,
+        committed=b"" if full else due.checkpoint.digest,
+        insist=insist,
+    )
     calls = spending.unbooked
     fetch = load.Fetch(source=source.name, body=fetched.body, digest=fetched.digest, fetched_at=fetched.fetched_at, calls=calls)
     try:
@@ -64,6 +80,7 @@ async def carry_out(
 async def _parse_and_commit(
     tools: Tools, run_id: int, work: SourceWork, due: plan.Due, fetch: load.Fetch, request: Request, *, full: bool
 ) -> Done:
+    await drift.check(tools.database, tools.settings, tools.clock, run_id, work, request, fetch.body)
     page = await in_pieces(work.source.parse(request, fetch.body, fetch.fetched_at), tools.clock)
     others = [c for c in work.progress.parts(due.stream.name) if c.part != due.checkpoint.part]
     reason = checks.reason_to_refuse(due.stream, due.checkpoint, others, page, accept_shrunken=full)

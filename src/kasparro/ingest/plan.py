@@ -20,6 +20,7 @@ SPREAD = 0.1  # of an interval: parts that were once asked for together drift ap
 Why = Literal["not yet", "the next runs catch up", "the month's calls are spent"]
 SPENT: Why = "the month's calls are spent"
 Key = tuple[str, str]  # (stream, part)
+BY_A_PERSON: tuple[Trigger, ...] = ("command", "admin")  # somebody waits: no deadline, and a source that is left alone is tried
 _NOTHING: Mapping[Key, datetime] = {}
 
 
@@ -101,7 +102,7 @@ def plan(
     bounds it. A scheduled run, and one at start, keeps to the pace. `refused` says when an answer for a part was last not believed:
     it cost a call like any other, so that the schedule asks again when the part's interval has passed and not at each run.
     """
-    by_hand = trigger in ("command", "admin")
+    by_hand = trigger in BY_A_PERSON
     calls_most = calls_left(budget, scheduled=not by_hand)
     known = rates(progress, budget, now, refresh)
     candidates = sorted(_candidates(progress, known, now, full=full), key=_order)

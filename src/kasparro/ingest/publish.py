@@ -13,6 +13,7 @@ from kasparro.errors import DatabaseError
 from kasparro.ingest.identity import Identity, Judged, Settledness
 from kasparro.ingest.load import Committed
 from kasparro.pricing.choose import choose
+from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
 from kasparro.store import coins, prices, quotes, runs
@@ -87,6 +88,9 @@ class Publisher:
         judged = await self._identity.judge(self._settledness(), self._since_run, self._run_id, news, quoted)
         async with self._database.write() as conn:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
+            # A source that is away brings no quote that would have its coins priced anew: time alone makes them stale.
+            if final:
+                unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
             if judged is None and not quoted and not unpriced:
                 if final:
                     await coins.mark_published(conn, self._run_id)

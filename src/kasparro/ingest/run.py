@@ -10,6 +10,7 @@ import asyncpg
 from kasparro import logs
 from kasparro.clock import Clock
 from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError
+from kasparro.ingest import plan
 from kasparro.ingest.asking import Asker, Observe
 from kasparro.ingest.budget import budget_of, month_of
 from kasparro.ingest.identity import Identity, Settledness
@@ -25,10 +26,12 @@ from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, quotes, raw_pages, runs
+from kasparro.store import checkpoints, drift, quotes, raw_pages, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
+
+_DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 
 
 class Ingest(Tools):
@@ -137,7 +140,7 @@ class Run:
 
     def _deadline_monotonic(self) -> float | None:
         """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""
-        if self.trigger in ("command", "admin") or not self.settings.refresh_seconds:
+        if self.trigger in plan.BY_A_PERSON or not self.settings.refresh_seconds:
             return None
         return self.clock.monotonic() + max(60.0, self.settings.refresh_seconds * 0.9)
 
@@ -189,7 +192,7 @@ class Run:
             work.seconds = self.clock.monotonic() - started
             work.ended = True
             self._changed.set()
-        if work.errors or work.withheld:
+        if work.troubles():
             summary = work.summary()
             log.warning(
                 "source.trouble",
@@ -251,6 +254,7 @@ class Run:
         before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
         async with self.database.write() as conn:
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
+            await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
 
 
 def _log_finished(summary: RunSummary, seconds: float) -> None:

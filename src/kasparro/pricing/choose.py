@@ -1,8 +1,9 @@
 """From a coin's quotes one price, with where it comes from and how far it can be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from kasparro.pricing.staleness import STALE, is_stale
 from kasparro.records import CoinQuote, Price
 
 
@@ -23,10 +24,15 @@ def choose(quotes: Sequence[CoinQuote], previous: Price | None, now: datetime) -
         listing_id=newest.listing_id,
         spread_pct=spread_pct,
         confidence=_confidence(len(sources), spread_pct),
-        flags=("single_source",) if len(sources) == 1 else (),
+        flags=_flags(sources, newest.observed_at, now),
         market_cap=next((q.market_cap for q in ordered if q.market_cap is not None), None),
         volume_24h=next((q.volume_24h for q in ordered if q.volume_24h is not None), None),
     )
+
+
+def _flags(sources: Collection[str], observed_at: datetime, now: datetime) -> tuple[str, ...]:
+    single = ("single_source",) if len(sources) == 1 else ()
+    return (*single, STALE) if is_stale(observed_at, now) else single
 
 
 def _confidence(sources: int, spread_pct: float | None) -> float:

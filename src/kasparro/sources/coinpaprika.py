@@ -142,7 +142,8 @@ class CoinPaprika:
         advice = {
             "rate_limited": "too many calls at once from this address; lower COINPAPRIKA_CALLS_PER_MINUTE if it goes on",
             "key_refused": key,
-            "plan_refused": f"this month's calls are spent, or the plan ({self._settings.plan}) does not include this call",
+            "plan_refused": f"this month's calls are spent, or the plan ({self._settings.plan}) does not include this call: "
+            "wait for the next month, or set COINPAPRIKA_API_KEY and COINPAPRIKA_PLAN to those of a larger plan",
             "not_found": "nothing is there; is COINPAPRIKA_BASE_URL right, with its path /v1?",
         }
         return error_for(f"CoinPaprika answered status {status}", status, said(body, self._settings.api_key), advice)

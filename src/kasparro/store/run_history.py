@@ -32,6 +32,7 @@ class SourceStanding(Record, frozen=True, kw_only=True):
     last_idle_at: datetime | None = None  # nothing was due
     last_error: str | None = None
     last_error_at: datetime | None = None
+    troubled_since: datetime | None = None  # the first run after the last success in which it did not succeed
 
 
 class Standing(Record, frozen=True, kw_only=True):

@@ -15,17 +15,19 @@ FROM run_sources WHERE run_id = ANY($1::integer[])
 ORDER BY run_id, source;
 
 -- name: select_standing
--- Per source its last outcome, last success and last error; each from the newest run that has one. A run that had nothing to ask
--- of a source says nothing of it but that nothing was due: a restart shortly after a run must not look like trouble.
+-- Per source its last outcome, last success and last error; each from the newest run that has one, and the first trouble after the
+-- last success. A run that had nothing to ask of a source says nothing of it but that nothing was due: a restart shortly after a run
+-- must not look like trouble.
 SELECT s.source, last.outcome, last.finished_at AS last_outcome_at, last.run_id AS last_run_id,
-    succeeded.finished_at AS last_success_at, idle.finished_at AS last_idle_at, failed.error AS last_error, failed.finished_at AS last_error_at
+    succeeded.finished_at AS last_success_at, idle.finished_at AS last_idle_at, failed.error AS last_error,
+    failed.finished_at AS last_error_at, troubled.finished_at AS troubled_since
 FROM unnest($1::text[]) AS s (source)
 LEFT JOIN LATERAL (
     SELECT o.outcome, r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
     WHERE o.source = s.source AND NOT (o.outcome = 'skipped' AND o.error IS NULL) AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
 ) last ON true
 LEFT JOIN LATERAL (
-    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    SELECT r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
     WHERE o.source = s.source AND o.outcome = 'succeeded' AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
 ) succeeded ON true
 LEFT JOIN LATERAL (
@@ -36,6 +38,11 @@ LEFT JOIN LATERAL (
     SELECT o.error, r.finished_at FROM run_sources o JOIN runs r USING (run_id)
     WHERE o.source = s.source AND o.error IS NOT NULL AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
 ) failed ON true
+LEFT JOIN LATERAL (
+    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.run_id > coalesce(succeeded.run_id, 0) AND o.outcome IN ('failed', 'degraded')
+        AND r.finished_at IS NOT NULL ORDER BY o.run_id LIMIT 1
+) troubled ON true
 ORDER BY s.source;
 
 -- name: select_first_run_started
