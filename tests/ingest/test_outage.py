@@ -32,8 +32,8 @@ class Watch:
         self.catalog = CatalogHolder(here.db, here.clock, list(here.ingest.settings.sources))
         self.services = Dependencies(
             settings=here.ingest.settings, clock=here.clock, catalog=self.catalog, database=here.db, runner=Runner(here.ingest),
-            random=random.Random(1), outlooks=here.ingest, judge=PersonsJudge(here.ingest.identity, here.db, here.ingest.settings, here.clock),
-            manners=here.ingest.http.manners,
+            random=random.Random(1), outlooks=here.ingest, manners=here.ingest.http.manners,
+            judge=PersonsJudge(here.ingest.identity, here.db, here.ingest.settings, here.clock),
         )  # fmt: skip
 
     async def run(self) -> str:
