@@ -1,24 +1,29 @@
 """A source that changed its answers: what is refused, what stays, and where it shows."""
 
+from datetime import timedelta
+
 import structlog
 
 from kasparro.api.drift import drift_by_source
 from kasparro.ingest.run import Ingest, run_once
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
+from tests.ingest.scene import scene
 from tests.ingest.test_run import checkpoints, outcomes
 from tests.upstream.server import Upstream
 
 
-async def test_a_renamed_price_fails_the_source_and_suggests_the_name(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+async def test_a_renamed_price_fails_the_source_and_suggests_the_name(db: Database) -> None:
     """Its checkpoint does not move, nothing is lost or deactivated, and the finding is stored and told once."""
-    await run_once(ingest, "command")
-    before, committed = await state(db), await checkpoints(db)
-    upstream.tick()
-    upstream.strike("rename", "/coins/markets", field="current_price", to="spot")
+    async with scene(db) as here:
+        for _ in range(2):  # a first run may lay out the next ones' parts
+            await run_once(here.ingest, "schedule")
+            here.pass_time(timedelta(hours=1))
+        before, committed = await state(db), await checkpoints(db)
+        here.upstream.strike("rename", "/coins/markets", field="current_price", to="spot")
 
-    with structlog.testing.capture_logs() as lines:
-        summary = await run_once(ingest, "command")
+        with structlog.testing.capture_logs() as lines:
+            summary = await run_once(here.ingest, "schedule")
 
     assert outcomes(summary) == {"coingecko": "failed", "coinpaprika": "succeeded"}
     assert "current_price is missing from 100% of the rows; spot may have taken its place (score 0.9" in (summary.sources[0].error or "")

@@ -66,24 +66,6 @@ async def test_the_same_answers_twice_write_nothing(ingest: Ingest, db: Database
         assert await conn.fetchval("SELECT max(listing_id) - count(*) FROM listings") == 0
 
 
-async def test_a_body_that_is_known_need_not_come_again(ingest: Ingest, db: Database, upstream: Upstream) -> None:
-    """A source that honours ETags sends nothing twice, and the part counts as committed; `--full` wants it all the same."""
-    upstream.etags = True
-    await run_once(ingest, "command")
-    before = await state(db)
-    upstream.requests.clear()
-
-    summary = await run_once(ingest, "command")
-
-    assert outcomes(summary) == {"coingecko": "succeeded", "coinpaprika": "succeeded"}
-    assert {r.path for r in upstream.requests if "if-none-match" in r.headers} == {"/coins/markets", "/tickers"}
-    assert (written(summary), await state(db)) == (0, before)
-    assert (await checkpoints(db))["coingecko.markets page:1"] == 2
-    upstream.requests.clear()
-    await run_once(ingest, "command", full=True)
-    assert not [r for r in upstream.requests if "if-none-match" in r.headers]
-
-
 async def test_moved_prices_are_new_quotes(ingest: Ingest, db: Database, upstream: Upstream) -> None:
     """One row per new observed_at; identity stays."""
     await run_once(ingest, "command")
