@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -11,7 +11,8 @@ import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import doctor, export, migrate, run_etl, serve
+from kasparro.commands import demo, doctor, export, migrate, run_etl, serve
+from kasparro.demo.faults import MODES
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
 
@@ -73,9 +74,20 @@ def export_command(table: str, table_format: str, output: Path) -> None:
     sys.exit(_run(export.export(settings, table, known, None if str(output) == "-" else output)))
 
 
-def _settings() -> Settings:
+_FAULTS = "\b\nFaults:\n" + "\n".join(f"  {mode:<11} {meaning}" for mode, meaning in MODES.items())
+
+
+@cli.command("demo", epilog=_FAULTS)
+@click.option("--fault", type=click.Choice(list(MODES)), metavar="MODE", help="Strike CoinGecko's answers after the first run; see below.")
+def demo_command(fault: str | None) -> None:
+    """Serve beside a small made-up market: no internet is needed, nothing is kept."""
+    settings = _settings(demo.environment_for(environment_with_dotenv(Path.cwd())))
+    _run(demo.demo(settings, fault))
+
+
+def _settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
-        settings = load(environment_with_dotenv(Path.cwd()))
+        settings = load(environment_with_dotenv(Path.cwd()) if environment is None else environment)
     except SettingsError as error:
         _end(error, USAGE)
     logs.configure(settings.log_format, settings.log_level)
