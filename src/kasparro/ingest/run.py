@@ -71,13 +71,16 @@ class Ingest(Tools):
         full: bool = False,
         observe: Observe | None = None,
     ) -> RunSummary:
-        """Carry out an open run to its end and close it, whatever happens.
+        """Carry out an open run to its end and close it, whatever happens. Raises what `to_end` raises."""
+        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
+        return await self.to_end(Run(self, run_id, trigger, asked, full=full, observe=observe))
+
+    async def to_end(self, run: "Run") -> RunSummary:
+        """Let an open run work and close it, whatever happens.
 
         Raises RunLostError where the run was taken over, DatabaseError where the database was lost.
         """
         started_at, started = self.clock.now(), self.clock.monotonic()
-        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
-        run = Run(self, run_id, trigger, asked, full=full, observe=observe)
         status: RunStatus = "failed"
         try:
             await run.work()
@@ -87,8 +90,8 @@ class Ingest(Tools):
             raise
         finally:
             summary = RunSummary(
-                run_id=run_id,
-                trigger=trigger,
+                run_id=run.run_id,
+                trigger=run.trigger,
                 status=status,
                 started_at=started_at,
                 finished_at=self.clock.now(),
