@@ -45,3 +45,7 @@ SET outcome = excluded.outcome, error = excluded.error, calls = excluded.calls, 
 -- Seconds since the last run that asked the sources was opened, by the database's clock; null where there was none.
 SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM runs
 WHERE status <> 'abandoned' AND trigger <> 'replay';
+
+-- name: select_clock
+-- The database's clock.
+SELECT clock_timestamp();
