@@ -42,12 +42,13 @@ MODES: dict[str, str] = {
     "notlist": "an object where a list should be",
     "empty": "an empty list",
     "shrink": "half of the rows are missing",
-    "badrows": "every tenth row cannot be used: it is kept as a reject, the rest is stored, and the source is well",
-    "times": "every tenth row has an odd time: those that are no time at all are kept as rejects, and the source is well",
+    "badrows": "every tenth row cannot be used",
+    "times": "every tenth row has an odd time, or none",
     "rename": "the field of the price has another name",
     "giant": f"a body of {_GIANT_MEGABYTES} MB",
     "redirect": "a redirect to another host",
 }
+HARMLESS = frozenset({"badrows", "times"})  # these cost the rows that they strike, and no run
 _HTML = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>error code: 1020</body></html>"
 
 

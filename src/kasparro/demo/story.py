@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kasparro.demo.faults import MODES
+from kasparro.demo.faults import HARMLESS, MODES
 from kasparro.demo.server import MarketServer
 from kasparro.records import RunSummary
 
@@ -44,9 +44,12 @@ class Story:
             self._say(f"A run every {self._refresh} s. Ctrl-C ends the demo and leaves nothing behind.")
             return
         self._market.fault = self._fault
+        watch = "Watch /health say what is wrong while /data is served on."
+        if self._fault in HARMLESS:
+            watch = "What cannot be used is kept as a reject, and the rest is stored: the source is well."
         self._say(
             f"From now on every answer of CoinGecko has the fault {self._fault!r}: {MODES[self._fault]}.\n"
-            f"It strikes {RUNS_STRUCK} runs, the first within {self._refresh} s. Watch /health say what is wrong while /data is served on."
+            f"It strikes {RUNS_STRUCK} runs, the first within {self._refresh} s. {watch}"
         )
 
 
