@@ -31,7 +31,7 @@ class MarketServer:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # as ASGI has it
         """Answer one request."""
         self._walk()
-        await _send(self._answer(scope), self._clock, scope, receive, send)
+        await _send(self._answer(scope), scope, receive, send)
 
     def _walk(self) -> None:
         steps = int((self._clock.monotonic() - self._walked_to) / STEP_SECONDS)
@@ -49,23 +49,32 @@ class MarketServer:
         return struck(self.fault, body, self.answers.observed_at) if self.fault and is_gecko else plain(body)
 
 
-async def _send(answer: Answer, clock: Clock, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # as ASGI has it
-    """Send an answer, with what is wrong with it."""
-    if answer.status:
-        headers = answer.headers if answer.length is None else answer.headers | {"Content-Length": str(answer.length)}
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    for part in answer.parts:
-        if answer.pause_seconds:
-            await clock.sleep(answer.pause_seconds)
-        await send({"type": "http.response.body", "body": part, "more_body": True})
-        await asyncio.sleep(0)  # the reader's turn: it may have had enough
-    if not answer.is_cut:
-        await send({"type": "http.response.body", "body": b""})
-        return
-    transport = scope["transport"]
-    # What was written still goes out before it is closed. Without an answer the other side shall see a reset and no end.
-    (transport.close if answer.status else transport.abort)()
+async def _send(answer: Answer, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # as ASGI has it
+    """Send an answer, with what is wrong with it, until the other side has gone."""
+    gone = asyncio.create_task(_gone(receive))
+    try:
+        if answer.status:
+            headers = answer.headers if answer.length is None else answer.headers | {"Content-Length": str(answer.length)}
+            raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+            await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        for part in answer.parts:
+            await asyncio.wait([gone], timeout=answer.pause_seconds)
+            if gone.done():
+                return
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        if not answer.is_cut:
+            await send({"type": "http.response.body", "body": b""})
+            return
+        transport = scope["transport"]
+        # What was written still goes out before it is closed. Without an answer the other side shall see a reset and no end.
+        (transport.close if answer.status else transport.abort)()
+        await gone
+    finally:
+        gone.cancel()
+
+
+async def _gone(receive: Any) -> None:  # noqa: ANN401  # as ASGI has it
+    """Wait until the connection has ended."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -49,7 +49,7 @@ class Story:
             watch = "What cannot be used is kept as a reject, and the rest is stored: the source is well."
         self._say(
             f"From now on every answer of CoinGecko has the fault {self._fault!r}: {MODES[self._fault]}.\n"
-            f"It strikes {RUNS_STRUCK} runs, the first within {self._refresh} s. {watch}"
+            f"It strikes {RUNS_STRUCK} runs, the first of which begins within {self._refresh} s. {watch}"
         )
 
 
