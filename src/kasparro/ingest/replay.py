@@ -38,7 +38,7 @@ class Replay(Run):
     def __init__(self, ingest: Ingest, run_id: int, *, since: datetime, streams: Collection[str], observe: Observe | None) -> None:
         asked = [s for s in ingest.sources if any(stream.name in streams for stream in s.streams)]
         super().__init__(ingest, run_id, "replay", asked, full=False, observe=observe)
-        self._since, self._streams = since, streams
+        self._since, self._streams, self._observe = since, streams, observe
         self._turn = asyncio.Lock()  # one body in memory at a time
 
     def _may_publish(self) -> bool:
@@ -60,8 +60,8 @@ class Replay(Run):
                 after = stored.raw_page_id
                 written = await self._page(work, streams[stored.stream], stored)
             done[stored.stream] += 1
-            if written is not None and self.observe is not None:
-                self.observe(
+            if written is not None and self._observe is not None:
+                self._observe(
                     PartDone(
                         source=work.source.name,
                         stream=stored.stream,
