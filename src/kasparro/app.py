@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from random import Random, SystemRandom
+from typing import Literal
 
 import uvicorn
 
@@ -17,6 +18,7 @@ from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
+from kasparro.records import RunSummary
 from kasparro.schedule import Runner, Schedule
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
@@ -100,8 +102,11 @@ async def _connected(settings: Settings, url: str, clock: Clock, attempts: int) 
     raise AssertionError
 
 
-async def serve(settings: Settings) -> None:
-    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start."""
+async def serve(settings: Settings, *, on_run: Callable[[RunSummary], None] | None = None) -> None:
+    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start.
+
+    `on_run` is told of every run that ended.
+    """
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(_stop_signals())
         listener = stack.enter_context(_listener(settings))
@@ -122,9 +127,15 @@ async def serve(settings: Settings) -> None:
             outlooks=base.ingest,
             manners=base.http.manners,
         )
-        base.ingest.on_finished = given.metrics.observe_run
+
+        def ended(summary: RunSummary) -> None:
+            given.metrics.observe_run(summary)
+            if on_run is not None:
+                on_run(summary)
+
+        base.ingest.on_finished = ended
         async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
-            server = _Server(create_api(given))
+            server = Server(create_api(given))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
             log.info(
@@ -138,13 +149,14 @@ async def serve(settings: Settings) -> None:
         log.info("serve.stopped")
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process before a run could be closed."""
 
-    def __init__(self, api: object) -> None:
+    def __init__(self, api: object, *, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> None:
         super().__init__(
             uvicorn.Config(
                 api,  # type: ignore[arg-type]  # an ASGI application
+                http=http,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

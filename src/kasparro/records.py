@@ -13,7 +13,7 @@ import msgspec
 Verdict: TypeAlias = Literal["same", "different", "unsure"]
 Outcome: TypeAlias = Literal["succeeded", "degraded", "failed", "skipped"]
 RunStatus: TypeAlias = Literal["running", "succeeded", "degraded", "failed", "interrupted", "abandoned"]
-Trigger: TypeAlias = Literal["start", "schedule", "command", "admin"]
+Trigger: TypeAlias = Literal["start", "schedule", "command", "admin", "replay"]
 
 T = TypeVar("T")
 

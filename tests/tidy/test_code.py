@@ -35,6 +35,9 @@ def _is_pure(module: str) -> bool:
     return module.startswith(("pricing/", "resolver/")) or module in {
         "catalog/build.py",
         "clock.py",
+        "demo/answers.py",
+        "demo/faults.py",
+        "demo/market.py",
         "errors.py",
         "ingest/batches.py",
         "ingest/budget.py",

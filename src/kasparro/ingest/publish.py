@@ -11,7 +11,7 @@ import asyncpg
 from kasparro.clock import Clock
 from kasparro.errors import DatabaseError
 from kasparro.ingest.identity import Identity, Judged, Settledness
-from kasparro.ingest.load import Committed
+from kasparro.ingest.load import Written
 from kasparro.pricing.choose import choose
 from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
@@ -64,8 +64,8 @@ class Publisher:
         self._quoted: set[int] = set()  # listings with another newest quote since the last publication
         self._news: set[int] = set()  # listings of which something changed since then that they are judged by
 
-    def note(self, done: Committed) -> None:
-        """Remember what a committed part changed."""
+    def note(self, done: Written) -> None:
+        """Remember what a written page changed."""
         self._quoted.update(done.quoted)
         self._news.update(done.news)
 

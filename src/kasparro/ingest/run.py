@@ -63,13 +63,16 @@ class Ingest(Tools):
         full: bool = False,
         observe: Observe | None = None,
     ) -> RunSummary:
-        """Carry out an open run to its end and close it, whatever happens.
+        """Carry out an open run to its end and close it, whatever happens. Raises what `to_end` raises."""
+        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
+        return await self.to_end(Run(self, run_id, trigger, asked, full=full, observe=observe))
+
+    async def to_end(self, run: "Run") -> RunSummary:
+        """Let an open run work and close it, whatever happens.
 
         Raises RunLostError where the run was taken over, DatabaseError where the database was lost.
         """
         started_at, started = self.clock.now(), self.clock.monotonic()
-        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
-        run = Run(self, run_id, trigger, asked, full=full, observe=observe)
         status: RunStatus = "failed"
         try:
             await run.work()
@@ -79,8 +82,8 @@ class Ingest(Tools):
             raise
         finally:
             summary = RunSummary(
-                run_id=run_id,
-                trigger=trigger,
+                run_id=run.run_id,
+                trigger=run.trigger,
                 status=status,
                 started_at=started_at,
                 finished_at=self.clock.now(),
@@ -172,14 +175,12 @@ class Run:
                 await quotes.make_partitions(conn, table, [today + timedelta(days=n) for n in range(3)])
         self.works = [SourceWork(s, Progress(s.streams, known)) for s in self.sources]
         self.others = [Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
-        for work in self.works:
-            await lay_batches(self.ingest, self.run_id, work.source, work.progress)
 
     async def _source(self, work: SourceWork) -> None:
         """Everything that one source is asked in this run. Its failure is its own."""
         started = self.clock.monotonic()
         try:
-            await self._asker.ask(work, self.spendings[work.source.name])
+            await self._parts(work)
         except (RunLostError, DatabaseError):
             raise
         except AbortError as error:
@@ -202,6 +203,10 @@ class Run:
                 error=summary.error,
                 parts=summary.parts,
             )
+
+    async def _parts(self, work: SourceWork) -> None:
+        await lay_batches(self.ingest, self.run_id, work.source, work.progress)
+        await self._asker.ask(work, self.spendings[work.source.name])
 
     def _note(self, committed: Committed) -> None:
         self.publisher.note(committed)

@@ -45,6 +45,7 @@ class Source(Protocol):
     def parse(self, request: Request, body: bytes, fetched_at: datetime) -> Pieces[Page]:
         """Turn a body into a page, yielding every few hundred rows.
 
+        Of the request it reads the stream and the part alone: a body that was kept is parsed again without the rest.
         Raises SkipError where the body is not of the expected shape (with the source's own message where it sent one).
         """
 

@@ -116,7 +116,7 @@ class CoinGecko:
             yield
             return _rates_page(body, label)
         page = yield from quotes_page(body, label, _MARKET, _listing, lambda row, source_id, raw: _quote(row, source_id, raw, fetched_at))
-        if "ids" in dict(request.query):
+        if not request.part.startswith("page:"):
             return page  # a batch says nothing of where the market ends
         number = _page_number(request.part)
         page.is_last = page.rows_received < PAGE_ROWS

@@ -100,3 +100,9 @@ async def seconds_since_last_run(conn: asyncpg.Connection) -> float | None:
     """Seconds since the last run was opened by any process; None where there was none."""
     value: float | None = await conn.fetchval(_SQL["seconds_since_last_run"])
     return value
+
+
+async def database_clock(conn: asyncpg.Connection) -> datetime:
+    """The database's clock, by which leases run."""
+    value: datetime = await conn.fetchval(_SQL["select_clock"])
+    return value

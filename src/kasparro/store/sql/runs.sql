@@ -42,5 +42,10 @@ SET outcome = excluded.outcome, error = excluded.error, calls = excluded.calls, 
     rows_rejected = excluded.rows_rejected, duration_seconds = excluded.duration_seconds;
 
 -- name: seconds_since_last_run
--- Seconds since the last run that did something was opened, by the database's clock; null where there was none.
-SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM runs WHERE status <> 'abandoned';
+-- Seconds since the last run that asked the sources was opened, by the database's clock; null where there was none.
+SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM runs
+WHERE status <> 'abandoned' AND trigger <> 'replay';
+
+-- name: select_clock
+-- The database's clock.
+SELECT clock_timestamp();
