@@ -9,7 +9,7 @@ import asyncpg
 
 from kasparro import logs
 from kasparro.clock import Clock
-from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, SkipError
+from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, RunOpenError, SkipError
 from kasparro.ingest import plan
 from kasparro.ingest.identity import Identity, Settledness
 from kasparro.ingest.outcome import SourceWork, status_of
@@ -49,18 +49,22 @@ class Ingest(Tools):
         super().__init__(settings, clock, database, http)
         self.sources = tuple(sources)
         self.owner = runs.this_process()
+        self._at_work: set[int] = set()
         self.identity = Identity(database, settings, clock)
         self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
     async def open(self, trigger: Trigger) -> int:
         """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
         async with self.database.write() as conn:
-            run_id, closed = await runs.open_run(conn, trigger, self.owner, self.clock.now(), self.settings.lease_seconds)
-        for dead in closed:
+            opened = await runs.open_run(conn, trigger, self.owner, self.settings.lease_seconds, self._at_work)
+        for dead in opened.closed:
             log.warning(
                 "run.abandoned", run_id=dead, message="its process died or stopped renewing its lease; this run goes on where it stopped"
             )
-        return run_id
+        if opened.run_id is None:
+            raise RunOpenError(opened.other_id)
+        self._at_work.add(opened.run_id)
+        return opened.run_id
 
     async def work(
         self,
@@ -95,16 +99,17 @@ class Ingest(Tools):
                 sources=tuple(w.summary() for w in run.works),
             )
             await self._close(summary)
+            self._at_work.discard(run_id)
             _log_finished(summary, self.clock.monotonic() - started)
             if self.on_finished is not None:
                 self.on_finished(summary)
         return summary
 
     async def _close(self, summary: RunSummary) -> None:
-        """End the run's row, also while this task is being cancelled; a database that is gone lets the lease end it."""
+        """End the run's row, also while this task is being cancelled; where the database is gone, the next run closes it."""
         with suppress(RunLostError, DatabaseError, asyncpg.PostgresError, OSError, TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds / 2), self.database.write() as conn:
-                await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+            async with asyncio.timeout(self.settings.close_seconds), self.database.write() as conn:
+                await runs.close_run(conn, summary.run_id, summary.status, summary.sources)
 
 
 async def run_once(
@@ -280,6 +285,7 @@ class Run:
     async def _retain(self) -> None:
         before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
         async with self.database.write() as conn:
+            await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
 
 
