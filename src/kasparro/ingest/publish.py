@@ -89,6 +89,7 @@ class Publisher:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
             if judged is None and not quoted and not unpriced:
                 if final:
+                    await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
                     await coins.mark_published(conn, self._run_id)
                 self._done(final=final)
                 return False
