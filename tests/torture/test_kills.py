@@ -65,7 +65,7 @@ class Torturer:
 
     async def _look(self) -> None:
         """Where the database answers: one open run at most, and what was once committed is still there."""
-        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             connection = await asyncpg.connect(self._url, timeout=2)
             try:
                 if await connection.fetchval("SELECT to_regclass('catalog_version') IS NULL"):
