@@ -17,7 +17,7 @@ Told = tuple[str, str, datetime]  # source, source_id, observed_at
 class MovingUpstream(Upstream):
     """A small market of the torture's own. It stands still while `moving` is off; `served` is every price that it ever told."""
 
-    def __init__(self, seed: int, *, seconds_max: float = 0.15) -> None:
+    def __init__(self, seed: int, *, seconds_max: float = 0.3) -> None:
         made = made_market(gecko=600, coins=200, tickers=120, seed=seed % 1_000)
         # The made market is shared by all tests: its lists are copied before they are put in another order.
         super().__init__(msgspec.structs.replace(made, gecko_markets=list(made.gecko_markets), paprika_tickers=list(made.paprika_tickers)))

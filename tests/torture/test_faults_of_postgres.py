@@ -69,7 +69,7 @@ async def _until_a_run(service: Service, *statuses: str, seconds: float = 30.0) 
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGQUIT, marks=pytest.mark.torture)])
 async def test_postgres_that_restarts_in_mid_run_costs_that_run_alone(
     service: Service, processes: ServerProcesses, upstream: Upstream, number: signal.Signals
 ) -> None:
@@ -85,7 +85,7 @@ async def test_postgres_that_restarts_in_mid_run_costs_that_run_alone(
     checks.assert_log_is_clean(service.said())
 
 
-@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("everything", [True, pytest.param(False, marks=pytest.mark.torture)])
 async def test_sigterm_while_postgres_hangs_ends_in_time(
     service: Service, processes: ServerProcesses, upstream: Upstream, *, everything: bool
 ) -> None:
@@ -106,6 +106,18 @@ async def test_sigterm_while_postgres_hangs_ends_in_time(
         for pid in stopped:
             strike(pid, signal.SIGCONT)
     checks.assert_log_is_clean(service.said())
+
+
+async def test_sigterm_while_the_database_is_waited_for_ends_at_once(upstream: Upstream, folder: Path) -> None:
+    """A start that has not come to its database yet, which may take half a minute, is given up and is no fault."""
+    url = f"postgresql://postgres@/kasparro?host={folder}"
+    service = Service(upstream, folder / "log", DATABASE_URL=url, KASPARRO_DATA_DIR="/nonexistent")
+    await service.start()
+    async with asyncio.timeout(20):
+        while not service.said("database.waited_for"):
+            await asyncio.sleep(0.05)
+
+    assert await service.end(3) == 0
 
 
 async def test_sigterm_in_mid_page_says_interrupted_and_ends_in_time(service: Service, upstream: Upstream, folder: Path) -> None:
@@ -146,6 +158,7 @@ async def test_kill_of_serve_leaves_no_postgres_and_the_next_one_starts_at_once(
     assert await service.end() == 0
 
 
+@pytest.mark.torture
 async def test_postgres_that_is_away_for_a_while_is_come_back_to(upstream: Upstream, folder: Path) -> None:
     """A database that is stopped in mid-run and comes back later: /data is served on, /health says down and why, and runs go on."""
     server = await open_embedded(folder / "theirs", serve=False, durable=False)
