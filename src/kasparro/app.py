@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from random import Random, SystemRandom
 from typing import Literal
 
@@ -33,6 +33,8 @@ log = logs.get()
 
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
 _SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
+_BESIDE_STOP_SECONDS = 1.5  # what works beside gets to end
+_EMBEDDED_STOP_SECONDS = 2.0  # how long its server is watched as it ends; its keeper sees to it in any case
 
 
 class Core:
@@ -63,7 +65,7 @@ async def database_url(settings: Settings, *, serve: bool, holder: str = "") -> 
     try:
         yield server.url, server
     finally:
-        await server.close()
+        await server.close(_EMBEDDED_STOP_SECONDS)
 
 
 @asynccontextmanager
@@ -102,16 +104,30 @@ async def _connected(settings: Settings, url: str, clock: Clock, attempts: int) 
     raise AssertionError
 
 
-async def serve(settings: Settings, *, on_run: Callable[[RunSummary], None] | None = None) -> None:
+OnRun = Callable[[RunSummary], None]
+
+
+async def serve(settings: Settings, *, on_run: OnRun | None = None) -> None:
     """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start.
 
     `on_run` is told of every run that ended.
     """
+    with _stop_signals() as stop:
+        try:
+            await _serve(settings, stop, on_run)
+        except asyncio.CancelledError:
+            if not stop.is_set():
+                raise
+        log.info("serve.stopped")
+
+
+async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> None:
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(_stop_signals())
         listener = stack.enter_context(_listener(settings))
         address = f"http://{settings.host}:{settings.port}"
         url, embedded = await stack.enter_async_context(database_url(settings, serve=True, holder=address))
+        if embedded is not None:
+            await stack.enter_async_context(_beside(embedded.watch))
         base = await stack.enter_async_context(core(settings, url, attempts=_CONNECT_ATTEMPTS))
         catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
         runner = Runner(base.ingest)
@@ -134,10 +150,11 @@ async def serve(settings: Settings, *, on_run: Callable[[RunSummary], None] | No
                 on_run(summary)
 
         base.ingest.on_finished = ended
-        async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
+        async with _beside(catalog.follow):
             server = Server(create_api(given))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
+            stop.starting = None
             log.info(
                 "serve.started", url=address, docs=f"{address}/docs", data_dir=None if settings.database_url else str(settings.data_dir)
             )
@@ -146,7 +163,6 @@ async def serve(settings: Settings, *, on_run: Callable[[RunSummary], None] | No
             await schedule.stop()
             server.should_exit = True
             await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
-        log.info("serve.stopped")
 
 
 class Server(uvicorn.Server):
@@ -172,12 +188,25 @@ class Server(uvicorn.Server):
         yield
 
 
+class _Stop(asyncio.Event):
+    """Set when the process is asked to end. What is still starting, and may be waiting for a database, is cancelled then."""
+
+    def __init__(self, starting: "asyncio.Task[object] | None") -> None:
+        super().__init__()
+        self.starting = starting  # None: it serves, and ends in order
+
+    def ask(self) -> None:
+        """Ask to end."""
+        self.set()
+        if self.starting is not None:
+            self.starting.cancel()
+
+
 @contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """An event that is set when the process is asked to end."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+def _stop_signals() -> Iterator[_Stop]:
+    loop, stop = asyncio.get_running_loop(), _Stop(asyncio.current_task())
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     try:
         yield stop
     finally:
@@ -208,6 +237,5 @@ async def _beside(*works: Callable[[], object]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        # With a server that hangs, undoing a poll may take long.
+        await asyncio.wait(tasks, timeout=_BESIDE_STOP_SECONDS)

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kasparro.clock import FakeClock
+from kasparro.demo.market import made_market
 from kasparro.ingest import batches, plan
 from kasparro.ingest.budget import Budget, budget_of, month_of
 from kasparro.ingest.progress import Progress, known_after
@@ -28,7 +29,6 @@ from kasparro.settings import load
 from kasparro.sources.base import Source
 from kasparro.sources.coingecko import MARKETS, PAGE_ROWS, CoinGecko
 from kasparro.sources.coinpaprika import CONTRACTS, PLATFORMS, CoinPaprika
-from tests.upstream.market import made_market
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)  # a month of thirty days
 HOUR, DAY = 3_600.0, 86_400.0

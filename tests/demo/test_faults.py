@@ -35,7 +35,9 @@ async def ingest(db: Database, market: MarketServer) -> AsyncIterator[Ingest]:
             COINGECKO_CALLS_PER_MINUTE="600000",
             COINPAPRIKA_CALLS_PER_MINUTE="600000",
         )
-        settings = msgspec.structs.replace(settings, request_attempts_max=1, request_timeout_seconds=1.0)
+        # The market is asked anew at each run, as if time had passed.
+        sources = {name: msgspec.structs.replace(source, freshness_seconds=0) for name, source in settings.sources.items()}
+        settings = msgspec.structs.replace(settings, sources=sources, request_attempts_max=1, request_timeout_seconds=1.0)
         http = HttpClient(settings, SystemClock(), Random(1))
         yield make_ingest(db, settings, http)
         await http.close()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kasparro.clock import SystemClock
+from kasparro.demo.market import made_market
 from kasparro.ingest.run import Ingest
 from kasparro.settings import Settings
 from kasparro.sources.coingecko import CoinGecko
@@ -16,7 +17,6 @@ from kasparro.sources.coinpaprika import CoinPaprika
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
 from tests.ingest.conftest import settings_for
-from tests.upstream.market import made_market
 from tests.upstream.server import Upstream
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from kasparro.demo.market import made_market
 from kasparro.records import Drift
 from kasparro.sources import drift
 from kasparro.sources.drift import Known, Row
 from kasparro.sources.expected import EXPECTED
-from tests.upstream.market import made_market
 
 MARKETS, TICKERS, LIST = "coingecko.markets", "coinpaprika.tickers", "coingecko.list"
 TIME = "2026-05-06T07:08:09Z"

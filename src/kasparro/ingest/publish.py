@@ -93,6 +93,7 @@ class Publisher:
                 unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
             if judged is None and not quoted and not unpriced:
                 if final:
+                    await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
                     await coins.mark_published(conn, self._run_id)
                 self._done(final=final)
                 return False

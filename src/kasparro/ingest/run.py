@@ -9,7 +9,7 @@ import asyncpg
 
 from kasparro import logs
 from kasparro.clock import Clock
-from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError
+from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError, RunOpenError
 from kasparro.ingest import plan
 from kasparro.ingest.asking import Asker, Observe
 from kasparro.ingest.budget import budget_of, month_of
@@ -41,18 +41,22 @@ class Ingest(Tools):
         super().__init__(settings, clock, database, http)
         self.sources = tuple(sources)
         self.owner = runs.this_process()
+        self._at_work: set[int] = set()
         self.identity = Identity(database, settings, clock)
         self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
     async def open(self, trigger: Trigger) -> int:
         """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
         async with self.database.write() as conn:
-            run_id, closed = await runs.open_run(conn, trigger, self.owner, self.clock.now(), self.settings.lease_seconds)
-        for dead in closed:
+            opened = await runs.open_run(conn, trigger, self.owner, self.settings.lease_seconds, self._at_work)
+        for dead in opened.closed:
             log.warning(
                 "run.abandoned", run_id=dead, message="its process died or stopped renewing its lease; this run goes on where it stopped"
             )
-        return run_id
+        if opened.run_id is None:
+            raise RunOpenError(opened.other_id)
+        self._at_work.add(opened.run_id)
+        return opened.run_id
 
     async def work(
         self,
@@ -90,6 +94,7 @@ class Ingest(Tools):
                 sources=tuple(w.summary() for w in run.works),
             )
             await self._close(summary, run.spendings)
+            self._at_work.discard(run.run_id)
             _log_finished(summary, self.clock.monotonic() - started)
             if self.on_finished is not None:
                 self.on_finished(summary)
@@ -102,12 +107,12 @@ class Ingest(Tools):
         return outlook(Progress(streams, known), budget, self.clock.now(), timedelta(seconds=self.settings.refresh_seconds))
 
     async def _close(self, summary: RunSummary, spendings: Mapping[str, Spending]) -> None:
-        """End the run's row, also while this task is being cancelled; a database that is gone lets the lease end it."""
+        """End the run's row, also while this task is being cancelled; where the database is gone, the next run closes it."""
         with suppress(RunLostError, DatabaseError, asyncpg.PostgresError, OSError, TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds / 2):
+            async with asyncio.timeout(self.settings.close_seconds):
                 await self._book(spendings)
                 async with self.database.write() as conn:
-                    await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources)
 
     async def _book(self, spendings: Mapping[str, Spending]) -> None:
         """Count the calls that no commit has counted: those that brought nothing of use."""
@@ -258,6 +263,7 @@ class Run:
     async def _retain(self) -> None:
         before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
         async with self.database.write() as conn:
+            await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
             await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
 
