@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -11,7 +11,8 @@ import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import doctor, export, migrate, run_etl, serve
+from kasparro.commands import demo, doctor, export, migrate, replay, run_etl, serve
+from kasparro.demo.faults import MODES
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
 
@@ -73,9 +74,42 @@ def export_command(table: str, table_format: str, output: Path) -> None:
     sys.exit(_run(export.export(settings, table, known, None if str(output) == "-" else output)))
 
 
-def _settings() -> Settings:
+_DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
+
+
+@cli.command("replay")
+@click.option(
+    "--since",
+    "since_days",
+    type=click.FloatRange(min=0, max=36_500, min_open=True),
+    metavar="DAYS",
+    help="Only what came in the last DAYS.",
+)
+@click.option("--stream", "streams", multiple=True, metavar="STREAM", help="Only this stream, like coingecko.markets (repeatable).")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def replay_command(since_days: float | None, streams: tuple[str, ...], *, as_json: bool) -> None:
+    """Parse the sources' stored answers again, after a parser or a rule was mended. Asks no source."""
+    settings = _settings()
+    if unknown := sorted(set(streams) - set(known := replay.streams(settings))):
+        message = f"unknown stream {', '.join(unknown)}: known are {', '.join(known)}"
+        raise click.UsageError(message)
+    sys.exit(_run(replay.replay(settings, streams, since_days, as_json=as_json)))
+
+
+_FAULTS = "\b\nFaults:\n" + "\n".join(f"  {mode:<11} {meaning}" for mode, meaning in MODES.items())
+
+
+@cli.command("demo", epilog=_FAULTS)
+@click.option("--fault", type=click.Choice(list(MODES)), metavar="MODE", help="Strike CoinGecko's answers after the first run; see below.")
+def demo_command(fault: str | None) -> None:
+    """Serve beside a small made-up market: no internet is needed, nothing is kept."""
+    settings = _settings(demo.environment_for(environment_with_dotenv(Path.cwd())))
+    _run(demo.demo(settings, fault))
+
+
+def _settings(environment: Mapping[str, str] | None = None) -> Settings:
     try:
-        settings = load(environment_with_dotenv(Path.cwd()))
+        settings = load(environment_with_dotenv(Path.cwd()) if environment is None else environment)
     except SettingsError as error:
         _end(error, USAGE)
     logs.configure(settings.log_format, settings.log_level)

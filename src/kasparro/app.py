@@ -4,8 +4,9 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from random import Random, SystemRandom
+from typing import Literal
 
 import uvicorn
 
@@ -19,6 +20,7 @@ from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
+from kasparro.records import RunSummary
 from kasparro.schedule import Runner, Schedule
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
@@ -33,6 +35,8 @@ log = logs.get()
 
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
 _SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
+_BESIDE_STOP_SECONDS = 1.5  # what works beside gets to end
+_EMBEDDED_STOP_SECONDS = 2.0  # how long its server is watched as it ends; its keeper sees to it in any case
 
 
 class Core:
@@ -63,7 +67,7 @@ async def database_url(settings: Settings, *, serve: bool, holder: str = "") -> 
     try:
         yield server.url, server
     finally:
-        await server.close()
+        await server.close(_EMBEDDED_STOP_SECONDS)
 
 
 @asynccontextmanager
@@ -102,13 +106,30 @@ async def _connected(settings: Settings, url: str, clock: Clock, attempts: int) 
     raise AssertionError
 
 
-async def serve(settings: Settings) -> None:
-    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start."""
+OnRun = Callable[[RunSummary], None]
+
+
+async def serve(settings: Settings, *, on_run: OnRun | None = None) -> None:
+    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start.
+
+    `on_run` is told of every run that ended.
+    """
+    with _stop_signals() as stop:
+        try:
+            await _serve(settings, stop, on_run)
+        except asyncio.CancelledError:
+            if not stop.is_set():
+                raise
+        log.info("serve.stopped")
+
+
+async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> None:
     async with AsyncExitStack() as stack:
-        stop = stack.enter_context(_stop_signals())
         listener = stack.enter_context(_listener(settings))
         address = f"http://{settings.host}:{settings.port}"
         url, embedded = await stack.enter_async_context(database_url(settings, serve=True, holder=address))
+        if embedded is not None:
+            await stack.enter_async_context(_beside(embedded.watch))
         base = await stack.enter_async_context(core(settings, url, attempts=_CONNECT_ATTEMPTS))
         catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
         runner = Runner(base.ingest)
@@ -121,13 +142,22 @@ async def serve(settings: Settings) -> None:
             database=base.database,
             runner=runner,
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
+            outlooks=base.ingest,
+            manners=base.http.manners,
         )
-        base.ingest.on_finished = given.metrics.observe_run
-        async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
+
+        def ended(summary: RunSummary) -> None:
+            given.metrics.observe_run(summary)
+            if on_run is not None:
+                on_run(summary)
+
+        base.ingest.on_finished = ended
+        async with _beside(catalog.follow):
             hot = HotAnswers(given)
-            server = _Server(create_api(given, hot), protocol_of(hot))
+            server = Server(create_api(given, hot), http=protocol_of(hot))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
+            stop.starting = None
             log.info(
                 "serve.started", url=address, docs=f"{address}/docs", data_dir=None if settings.database_url else str(settings.data_dir)
             )
@@ -136,17 +166,16 @@ async def serve(settings: Settings) -> None:
             await schedule.stop()
             server.should_exit = True
             await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
-        log.info("serve.stopped")
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its signal handling: it would end the process before a run could be closed."""
 
-    def __init__(self, api: object, protocol: type[asyncio.Protocol]) -> None:
+    def __init__(self, api: object, *, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> None:
         super().__init__(
             uvicorn.Config(
                 api,  # type: ignore[arg-type]  # an ASGI application
-                http=protocol,
+                http=http,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -162,12 +191,25 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Stop(asyncio.Event):
+    """Set when the process is asked to end. What is still starting, and may be waiting for a database, is cancelled then."""
+
+    def __init__(self, starting: "asyncio.Task[object] | None") -> None:
+        super().__init__()
+        self.starting = starting  # None: it serves, and ends in order
+
+    def ask(self) -> None:
+        """Ask to end."""
+        self.set()
+        if self.starting is not None:
+            self.starting.cancel()
+
+
 @contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
-    """An event that is set when the process is asked to end."""
-    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+def _stop_signals() -> Iterator[_Stop]:
+    loop, stop = asyncio.get_running_loop(), _Stop(asyncio.current_task())
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.ask)
     try:
         yield stop
     finally:
@@ -198,6 +240,5 @@ async def _beside(*works: Callable[[], object]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
+        # With a server that hangs, undoing a poll may take long.
+        await asyncio.wait(tasks, timeout=_BESIDE_STOP_SECONDS)

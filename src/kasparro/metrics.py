@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import Protocol
+from typing import Literal, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -92,6 +92,15 @@ class Metrics:
         self._duration = Histogram(
             "kasparro_source_run_seconds", "How long a source took in a run.", ("source",), buckets=_DURATIONS, registry=self.registry
         )
+        self._breaker = Gauge(
+            "kasparro_source_breaker",
+            "0: the source is asked; 1: it is left alone; 0.5: one call looks.",
+            ("source",),
+            registry=self.registry,
+        )
+        self._pace = Gauge(
+            "kasparro_source_calls_per_minute", "The pace that the source has been seen to bear.", ("source",), registry=self.registry
+        )
         self._coins = Gauge("kasparro_catalog_coins", "Coins in the catalog.", ("priced",), registry=self.registry)
         self._version = Gauge("kasparro_catalog_version", "The catalog's version.", registry=self.registry)
         self._age = Gauge("kasparro_catalog_age_seconds", "Time since the catalog was published.", registry=self.registry)
@@ -125,6 +134,11 @@ class Metrics:
         self._coins.labels("false").set(coins_unpriced)
         self._age.set(float("nan") if age_seconds is None else age_seconds)
         self._database_up.set(1 if database_up else 0)
+
+    def observe_manners(self, source: str, *, breaker: Literal["closed", "open", "half_open"], calls_per_minute: float) -> None:
+        """How a source is being asked, set when the metrics are asked for."""
+        self._breaker.labels(source).set({"closed": 0.0, "half_open": 0.5, "open": 1.0}[breaker])
+        self._pace.labels(source).set(calls_per_minute)
 
     def render(self) -> bytes:
         """All metrics as Prometheus text."""

@@ -13,7 +13,7 @@ import msgspec
 Verdict: TypeAlias = Literal["same", "different", "unsure"]
 Outcome: TypeAlias = Literal["succeeded", "degraded", "failed", "skipped"]
 RunStatus: TypeAlias = Literal["running", "succeeded", "degraded", "failed", "interrupted", "abandoned"]
-Trigger: TypeAlias = Literal["start", "schedule", "command", "admin"]
+Trigger: TypeAlias = Literal["start", "schedule", "command", "admin", "replay"]
 
 T = TypeVar("T")
 
@@ -112,6 +112,11 @@ class Checkpoint(Record, frozen=True, kw_only=True):
     rows: int = 0
     digest: bytes = b""  # sha256 of the body last committed
     peak_rows: int = 0  # rows of the last answer that was taken as whole: what a shrunken one is measured against
+    # Of a batch, a part that names the listings that it asks for; a part of the source's own making has none of these.
+    ids: tuple[str, ...] = ()  # their source ids
+    absent: tuple[str, ...] = ()  # those of them for which the last answer had no price
+    weight: float = 0.0  # the volume that they traded in a day, when the batch was laid
+    laid_at: datetime | None = None
 
 
 class PartResult(Record, frozen=True, kw_only=True):
@@ -239,6 +244,37 @@ class SourceSummary(Record, frozen=True, kw_only=True):
     duration_seconds: float = 0.0
 
 
+class Traded(Record, frozen=True, kw_only=True):
+    """A listing as it is laid into a batch."""
+
+    source_id: str
+    volume: float | None  # of a day, US dollars
+    quoted: bool  # it has had a quote
+
+
+class Tier(Record, frozen=True, kw_only=True):
+    """Listings of a source by traded volume: how often they are asked for, and how long ago they were. None: not now."""
+
+    first: int  # place of the first, from 1
+    last: int
+    interval_seconds: float | None  # mean
+    staleness_mean_seconds: float  # since the source was last asked for them
+    staleness_max_seconds: float
+
+
+class Outlook(Record, frozen=True, kw_only=True):
+    """What a source's plan will spend. `limit` and what follows from it are None where the month has no limit."""
+
+    used: int  # calls of this month, UTC
+    limit: int | None
+    left: int | None
+    reserved: int | None  # of `left`: the schedule does not touch them
+    calls_per_day: float  # the pace of the schedule now
+    expected: int  # calls of the whole month, if it goes on at this pace
+    resets_at: datetime
+    tiers: tuple[Tier, ...]  # by traded volume, falling
+
+
 class RunSummary(Record, frozen=True, kw_only=True):
     """One execution of the ingestion: the run row, the canonical log line and the metrics are views of it."""
 
@@ -248,3 +284,14 @@ class RunSummary(Record, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime | None
     sources: tuple[SourceSummary, ...]
+
+
+class Drift(Record, frozen=True, kw_only=True):
+    """A field in which a source's answers no longer look as they used to."""
+
+    field: str  # a path: "current_price", "quotes.USD.price"
+    kind: Literal["missing", "type", "new"]
+    verdict: Literal["accept", "warn", "reject"]  # what is done about it
+    share: float  # of the rows, 0 to 1
+    suggestion: str | None = None  # the field that took its place, perhaps; never used by itself
+    score: float | None = None  # how well that one fits, 0 to 1

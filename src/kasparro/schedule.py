@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import asyncpg
@@ -19,8 +20,15 @@ from kasparro.store import runs
 log = logs.get()
 
 _JOB = "refresh"
-# Another process's run counts as ours if it began within this share of the interval: timers drift.
-_SHARE_OF_INTERVAL = 0.9
+# A timer may fire this share of the interval before a run is due: not worth another wait.
+_EARLY_SHARE = 0.01
+# A clock that was set back by more than this is noticed within this time.
+_LOOK_SECONDS = 5.0
+_STEP_SECONDS = 1.0
+
+
+# What a database that is away, starting or overloaded raises.
+_TROUBLE = (KasparroError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 class RunHandle:
@@ -55,21 +63,27 @@ class Runner:
 
 
 class Schedule:
-    """One APScheduler job that fires the refresh, and the run at start."""
+    """One APScheduler job that fires the refresh, and the run at start.
+
+    A run is due an interval after any process began the last one that asked a source, by the database's clock: as many calls are made
+    by three processes as by one.
+    """
 
     def __init__(self, ingest: Ingest, runner: Runner, settings: Settings, clock: Clock) -> None:
         self._ingest, self._runner, self._settings, self._clock = ingest, runner, settings, clock
         self._scheduler = AsyncIOScheduler(timezone="UTC")
-        self._at_start: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin the run at start beside the caller, and the schedule unless it is turned off."""
         seconds = self._settings.refresh_seconds
-        self._at_start = asyncio.create_task(self._run_at_start(), name="run-at-start")
+        self._beside.append(asyncio.create_task(self._run_at_start(), name="run-at-start"))
         if seconds:
+            self._beside.append(asyncio.create_task(self._mind_the_clock(), name="mind-the-clock"))
             self._scheduler.add_job(
                 self._fire,
-                IntervalTrigger(seconds=seconds, jitter=max(1, seconds // 60), timezone="UTC"),
+                # No jitter: processes that come at once cost a query each, and early ones would make runs more frequent.
+                IntervalTrigger(seconds=seconds, timezone="UTC"),
                 id=_JOB,
                 max_instances=1,
                 coalesce=True,
@@ -81,8 +95,8 @@ class Schedule:
 
     async def stop(self) -> None:
         """End the schedule. The run at work is the runner's to stop."""
-        if self._at_start is not None:
-            self._at_start.cancel()
+        for task in self._beside:
+            task.cancel()
         self._scheduler.shutdown(wait=False)
 
     async def _run_at_start(self) -> None:
@@ -94,17 +108,39 @@ class Schedule:
             await self._clock.sleep(5)
 
     async def _fire(self) -> None:
-        if self._settings.refresh_seconds:
-            try:
-                async with self._ingest.database.read() as conn:
-                    since = await runs.seconds_since_last_run(conn)
-            except DatabaseError as error:
-                log.warning("schedule.skipped", reason=str(error))
-                return
-            if since is not None and 0 <= since < self._settings.refresh_seconds * _SHARE_OF_INTERVAL:
-                log.debug("schedule.skipped", reason="another run began within the interval", seconds_ago=round(since, 1))
-                return
+        # Only `stop` cancels it, and APScheduler would log that as a fault.
+        with suppress(asyncio.CancelledError):
+            await self._run_if_due()
+
+    async def _run_if_due(self) -> None:
+        try:
+            async with self._ingest.database.read() as conn:
+                since = await runs.seconds_since_last_run(conn)
+        except _TROUBLE as error:
+            log.warning("schedule.skipped", reason=str(error))
+            return
+        interval = float(self._settings.refresh_seconds)
+        # A run that will begin is of before the clock was set back; how long ago that was nobody knows.
+        wait = interval - since if since is not None and since >= 0 else 0.0
+        if wait > interval * _EARLY_SHARE:
+            log.debug("schedule.skipped", reason="another run began within the interval", due_in_seconds=round(wait, 1))
+            self._scheduler.modify_job(_JOB, next_run_time=self._clock.now() + timedelta(seconds=wait))
+            return
         await self._attempt("schedule")
+
+    async def _mind_the_clock(self) -> None:
+        """Move the next fire with a clock that is set back: by itself APScheduler would wait until it has caught up."""
+        ahead = self._ahead()
+        while True:
+            await self._clock.sleep(_LOOK_SECONDS)
+            before, ahead = ahead, self._ahead()
+            if ahead < before - _STEP_SECONDS:
+                log.warning("schedule.clock_set_back", seconds=round(before - ahead, 1))
+                job = self._scheduler.get_job(_JOB)
+                job.modify(next_run_time=job.next_run_time - timedelta(seconds=before - ahead))
+
+    def _ahead(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
     async def _attempt(self, trigger: Trigger) -> bool:
         """Begin a run; False where another one is at work or the database is away."""
@@ -113,7 +149,7 @@ class Schedule:
         except RunOpenError as error:
             log.debug("schedule.skipped", reason="a run is at work", run_id=error.run_id)
             return False
-        except (KasparroError, asyncpg.PostgresError, OSError) as error:
+        except _TROUBLE as error:
             log.warning("schedule.skipped", reason=str(error))
             return False
         return True

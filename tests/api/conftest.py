@@ -17,8 +17,12 @@ from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
+from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary, Said, Trigger, Verdict
 from kasparro.settings import Settings
+from kasparro.sources.coingecko import CoinGecko
+from kasparro.sources.coinpaprika import CoinPaprika
+from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
 from tests.api.factory import NOW, Market
 from tests.conftest import Cluster, make_settings
@@ -133,6 +137,8 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
     """The API over a database, its clock standing at the market's time."""
     clock, runner, judge = FakeClock(NOW), FakeRunner(), FakeJudge()
     holder = CatalogHolder(database, clock, list(settings.sources))
+    sources = (CoinGecko(settings.sources["coingecko"]), CoinPaprika(settings.sources["coinpaprika"]))
+    http = HttpClient(settings, clock, random.Random(1))
     services = Dependencies(
         settings=settings,
         clock=clock,
@@ -140,11 +146,13 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
         database=database,
         runner=runner,
         judge=judge,
+        outlooks=Ingest(settings, clock, database, http, sources),
         random=random.Random(1),
         admin_wait_seconds=0.2,
     )
     async with serving(services) as url, aiohttp.ClientSession() as client:
         yield Server(services, runner, judge, clock, url, client)
+    await http.close()
 
 
 @pytest.fixture

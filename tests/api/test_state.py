@@ -11,8 +11,10 @@ import pytest
 
 from kasparro.catalog import catalog
 from kasparro.catalog.catalog import CatalogHolder
-from kasparro.errors import RunOpenError
+from kasparro.errors import RetryError, RunOpenError
 from kasparro.records import RunSummary, SourceSummary
+from kasparro.sources.breaker import Moment
+from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
 from tests.api.conftest import TOKEN, Server
 from tests.api.factory import NOW, Market
@@ -32,7 +34,8 @@ async def test_health_is_ok_when_all_is_well(api: Server, market: Market) -> Non
     assert (status, health["status"], health["reasons"]) == (200, "ok", [])
     assert health["last_run"]["status"] == "succeeded"
     assert health["sources"]["coingecko"] == {
-        "status": "ok", "last_success_at": "2026-03-01T11:59:00Z", "last_error": None, "breaker": "closed",
+        "status": "ok", "last_success_at": "2026-03-01T11:59:00Z", "troubled_since": None, "last_error": None,
+        "breaker": "closed", "breaker_since": None, "breaker_reason": None,
     }  # fmt: skip
     assert (await api.get("/health/ready"))[0] == 200
 
@@ -50,14 +53,57 @@ async def test_health_names_a_source_that_did_not_succeed(api: Server, market: M
     assert (status, health["status"]) == (200, "degraded")
     assert any("coinpaprika" in reason and outcome in reason and "refused" in reason for reason in health["reasons"])
     assert health["sources"]["coinpaprika"]["last_error"] == "refused: try later"
+    assert health["sources"]["coinpaprika"]["troubled_since"] == (None if outcome == "skipped" else "2026-03-01T11:55:00Z")
     assert health["sources"]["coinpaprika"]["last_success_at"] == "2026-03-01T11:50:00Z"
     assert health["sources"]["coingecko"]["status"] == "ok"
+
+
+async def test_health_says_since_when_a_source_is_in_trouble(api: Server, market: Market) -> None:
+    """Since the first run after its last success, not since the newest; a later success ends it."""
+    await market.run(outcomes=BOTH, age=900)
+    for age in (600, 300):
+        await market.run(status="degraded", outcomes={**BOTH, "coinpaprika": "failed"}, error="refused", age=age)
+    await api.refresh()
+    _, health, _ = await api.get("/health")
+    assert health["sources"]["coinpaprika"]["troubled_since"] == "2026-03-01T11:50:00Z"
+    assert any("coinpaprika" in reason and "since 2026-03-01 11:50:00 UTC" in reason for reason in health["reasons"])
+
+    await market.run(outcomes=BOTH, age=10)
+    await api.refresh()
+    assert (await api.get("/health"))[1]["sources"]["coinpaprika"]["troubled_since"] is None
+
+
+async def test_a_source_that_is_left_alone_shows(api: Server, market: Market) -> None:
+    """In /health with since when and why, and in the metrics; the pace that it bears shows, too."""
+    manners = Manners(10)
+    error = RetryError("CoinGecko answered status 429", code="rate_limited", retry_after_seconds=600)
+    now = Moment(at=NOW, monotonic=0.0)
+    manners.failed(error, now)
+    manners.asked_to_wait(error, now)
+    api.services.manners["coingecko"] = manners  # type: ignore[index]  # a dict in tests
+
+    gecko = (await api.get("/health"))[1]["sources"]["coingecko"]
+    assert (gecko["breaker"], gecko["breaker_since"]) == ("open", "2026-03-01T12:00:00Z")
+    assert "429" in gecko["breaker_reason"]
+    text = (await api.get("/metrics"))[1].decode()
+    assert 'kasparro_source_breaker{source="coingecko"} 1.0' in text
+    assert 'kasparro_source_calls_per_minute{source="coingecko"} 7.0' in text
 
 
 async def test_a_run_that_had_nothing_to_ask_is_no_trouble(api: Server, market: Market) -> None:
     """A restart shortly after a run asks for nothing; the service is as well as it was."""
     await market.coin("bitcoin", 1.0)
     await market.run(outcomes=BOTH, age=60)
+    await market.run(outcomes=dict.fromkeys(BOTH, "skipped"), age=10)
+    await api.refresh()
+
+    assert (await api.get("/health"))[1]["status"] == "ok"
+
+
+async def test_a_source_of_which_the_plan_asks_nothing_for_a_while_is_well(api: Server, market: Market) -> None:
+    """A small plan has runs between its calls; they count for as good as one that asked."""
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH, age=4 * 300)
     await market.run(outcomes=dict.fromkeys(BOTH, "skipped"), age=10)
     await api.refresh()
 
@@ -178,9 +224,11 @@ async def test_stats(api: Server, market: Market) -> None:
     await market.run(outcomes=BOTH, age=60)
     await market.execute("INSERT INTO budgets VALUES ('coinpaprika', $1, 42)", NOW.date().replace(day=1))
     await market.execute(
-        "INSERT INTO checkpoints (stream, part, ordinal, sweep, committed_at, rows) VALUES ('coingecko.markets', '1', 0, 1, $1, 250)", NOW
+        "INSERT INTO checkpoints (stream, part, ordinal, sweep, committed_at, rows, ids, weight, laid_at)"
+        " VALUES ('coingecko.markets', 'batch:0', 0, 1, $1, 250, array_fill('x'::text, ARRAY[250]), 1, $1)",
+        NOW - timedelta(minutes=4),
     )
-    await market.execute("INSERT INTO checkpoints (stream, part, ordinal) VALUES ('coingecko.markets', '2', 1)")
+    await market.execute("INSERT INTO checkpoints (stream, part, ordinal) VALUES ('coingecko.markets', 'page:2', 1)")
     await api.refresh()
 
     status, stats, _ = await api.get("/stats")
@@ -191,6 +239,14 @@ async def test_stats(api: Server, market: Market) -> None:
     assert (gecko["coverage"][0]["parts_committed"], gecko["coverage"][0]["share"]) == (1, 0.5)
     assert gecko["staleness"]["quoted"] == 1
     assert (paprika["budget"]["used"], paprika["budget"]["left"]) == (42, 20_000 - 42)
+    assert (paprika["budget"]["reserved"], paprika["budget"]["resets_at"]) == (1_000, "2026-04-01T00:00:00Z")
+    assert 42 < paprika["budget"]["expected"] < 19_000
+    assert (gecko["budget"]["limit"], gecko["budget"]["left"], gecko["budget"]["reserved"]) == (None, None, None)
+    assert gecko["budget"]["calls_per_day"] > 24 * 12
+    assert gecko["tiers"] == [
+        {"first": 1, "last": 250, "interval_seconds": 300.0, "staleness_mean_seconds": 240.0, "staleness_max_seconds": 240.0}
+    ]
+    assert paprika["tiers"] == []
     assert stats["totals"]["coins"] == 1
 
 

@@ -1,8 +1,9 @@
-"""`make bench`: how well listings are told apart, what /health answers while a full run works, and what a run costs.
+"""`make bench`: identity, runs, and what the calls of each plan buy.
 
-`make bench ARGS=identity` prints the first alone. KASPARRO_TEST_MARKETS may name a folder of recorded markets for it.
-The market of the runs is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is served there already.
-Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures.
+How well listings are told apart; what /health answers while a full run works, and what a run costs; a month of each plan.
+`make bench ARGS=identity`, `ARGS=runs` and `ARGS=budget` print one of them alone. KASPARRO_TEST_MARKETS may name a folder of recorded
+markets for the first. The market of the runs is our own made-up one, or with KASPARRO_TEST_UPSTREAM=http://host:port one that is
+served there already. Machines are shared: take the ratios and the CPU seconds, not the wall-clock figures.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import identity
+from tests.benchmarks import budget, identity
 
 ROUNDS = 3
 ANSWERS = 2_000
@@ -170,7 +171,10 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    identity.main()
-    if sys.argv[1:] == ["identity"]:
-        sys.exit()
-    asyncio.run(main())
+    wanted = sys.argv[1:] or ["identity", "runs", "budget"]
+    if "identity" in wanted:
+        identity.main()
+    if "runs" in wanted:
+        asyncio.run(main())
+    if "budget" in wanted:
+        budget.main()

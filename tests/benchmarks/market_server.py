@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.upstream.market import made_market
+from kasparro.demo.market import made_market
 from tests.upstream.server import Upstream
 
 

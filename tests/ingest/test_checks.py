@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from kasparro.ingest.checks import believed_end, reason_to_refuse
-from kasparro.records import Checkpoint, Page, Reject
+from kasparro.records import Checkpoint, Listing, Page, Reject
 from kasparro.sources.base import Stream
 
 PAGES = Stream(name="s.pages", first_part="page:1", priority=1, interval=timedelta(0), quotes=True)
@@ -37,6 +37,44 @@ def test_a_page_is_refused_when_it_cannot_be_what_the_market_is(
 ) -> None:
     """Empty, shrunken and priceless answers are faults of the source until the contrary is shown."""
     reason = reason_to_refuse(PAGES, before, others, page, accept_shrunken=False)
+
+    assert (reason or "").startswith(expected or "")
+    assert (reason is None) == (expected is None)
+
+
+IDS = tuple(f"c{n}" for n in range(10))
+
+
+def batch(rows: int, absent: int = 0) -> Checkpoint:
+    """A batch of ten listings, of which the last answer had so many rows and no price for so many."""
+    return Checkpoint(stream="s.pages", part="batch:3", ordinal=3, rows=rows, peak_rows=rows, ids=IDS, absent=IDS[:absent])
+
+
+def answer(listings: int, *, without_price: int = 0, strangers: int = 0) -> Page:
+    """An answer about so many of the listings asked for and so many others."""
+    names = [*IDS[:listings], *(f"x{n}" for n in range(strangers))]
+    found = [Listing(source="s", source_id=name, symbol="", name=name) for name in names]
+    return Page(rows_received=len(found), rows_without_price=without_price, listings=found)
+
+
+@pytest.mark.parametrize(
+    ("before", "page", "expected"),
+    [
+        (batch(10), answer(10), None),
+        (batch(10), answer(9), None),
+        (batch(10), answer(8), "the answer shrank from 10 rows to 8"),  # though no page comes after it
+        (batch(10), answer(0), "the answer was an empty list"),
+        (batch(0, absent=10), answer(0), None),  # none had a price before
+        (batch(0, absent=10), answer(10, without_price=10), None),
+        (batch(0, absent=10), answer(4), None),
+        (batch(10), answer(10, without_price=6), "6 of 10 rows have no price or no time"),
+        (batch(10, absent=4), answer(10, without_price=6), None),
+        (batch(10), answer(4, strangers=6), "the answer is not about the listings that were asked for"),
+    ],
+)
+def test_a_batch_is_measured_against_its_own_last_answer(before: Checkpoint, page: Page, expected: str | None) -> None:
+    """It has no place in a stream that could have ended; what it never had it need not have."""
+    reason = reason_to_refuse(PAGES, before, [part(1, 250)], page, accept_shrunken=False)
 
     assert (reason or "").startswith(expected or "")
     assert (reason is None) == (expected is None)

@@ -164,3 +164,19 @@ async def test_an_open_question_is_asked_again_with_the_course_of_both_prices(in
     assert [price for _, price in course[:9]] == [100 + n for n in range(28, 3, -3)]
     assert len(course) in {10, 11}
     assert list(course) == sorted(course)
+
+
+async def test_prices_at_the_ends_of_float64_do_not_stop_a_run(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+    """A coin whose sources say 1.8e308 and 1e-18 is judged like any other whose prices have parted."""
+    await run_once(ingest, "command")
+    async with db.connection() as conn:
+        await conn.execute("""
+            UPDATE latest_quotes AS q SET price = CASE WHEN l.source = 'coingecko' THEN 1.7976931348623157e308 ELSE 1e-18 END
+            FROM listings AS l WHERE l.listing_id = q.listing_id AND l.source_id IN ('ethereum', 'eth-ethereum')""")
+        quoted = [row["listing_id"] for row in await conn.fetch("SELECT listing_id FROM latest_quotes")]
+    last = await run_count(db)
+
+    judged = await Identity(db, ingest.settings, SystemClock()).judge(COMPLETE, last + 1, last + 1, (), quoted)
+
+    assert judged is not None
+    assert {j.coin_id for j in judged.resolution.judgements} >= {"ethereum"}

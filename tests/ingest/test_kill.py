@@ -64,7 +64,8 @@ async def _kill_often(postgres: Cluster, upstream: Upstream, times: int) -> None
             assert await conn.fetchval("SELECT count(*) FROM runs WHERE open") == 0
     for what, rows in expected.items():
         assert ended[what] == rows, what
-    # Each kill costs at most the call in hand of each source; a run that is not killed begins the next sweep of the prices.
+    # Each kill costs at most the call in hand of each source; a run that is not killed begins the next sweep of the prices: three
+    # batches and the tickers.
     assert len(upstream.requests) <= calls + 2 * killed + 4 * (times - killed + 1)
 
 
@@ -72,10 +73,3 @@ async def _kill_often(postgres: Cluster, upstream: Upstream, times: int) -> None
 async def test_three_kills_end_as_an_undisturbed_run(postgres: Cluster, upstream: Upstream) -> None:
     """Listings, quotes, judgements, coins and prices are equal, and no part is asked for again without need."""
     await _kill_often(postgres, upstream, 3)
-
-
-@pytest.mark.slow
-@pytest.mark.torture
-async def test_twenty_kills_end_as_an_undisturbed_run(postgres: Cluster, upstream: Upstream) -> None:
-    """The same, twenty times over."""
-    await _kill_often(postgres, upstream, 20)

@@ -157,3 +157,12 @@ def test_a_price_is_always_one_of_the_quotes(quotes: list[CoinQuote], before: fl
     again = choose(shuffled, previous, NOW)
     assert again is not None
     assert len({q.source for q in quotes}) < len(quotes) or again.value == price.value
+
+
+@pytest.mark.parametrize(("minutes", "stale"), [(0, False), (60, False), (60.1, True), (1440, True)])
+def test_a_price_that_was_seen_over_an_hour_ago_is_stale(minutes: float, *, stale: bool) -> None:
+    """By the source's own time."""
+    alone = choose([quote(G, 1.0, minutes)], None, NOW)
+
+    assert alone is not None
+    assert alone.flags == (("single_source", "stale") if stale else ("single_source",))

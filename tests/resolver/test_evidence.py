@@ -218,3 +218,12 @@ def test_courses(a: tuple[tuple[float, float], ...], b: tuple[tuple[float, float
     first, second = two({"price": 5.0, "course": a}, {"price": 5.0, "course": b})
     assert evidence.course(first, second) == rule
     assert evidence.course(second, first) == rule
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(1e-18, 1.7976931348623157e308), (5e-324, 1e300), (1e300, 5e-324)])
+def test_figures_at_the_ends_of_float64_are_compared(ours: float, theirs: float) -> None:
+    """A ratio that overflows or vanishes is no reason to fail: such prices are apart."""
+    a, b = two({"price": ours, "market_cap": 1e3}, {"price": theirs, "market_cap": 1e3})
+
+    assert evidence.price(a, b) == "price.far"
+    assert evidence.supply(a, b) in {None, "supply.apart"}

@@ -172,7 +172,7 @@ def test_an_error_in_place_of_a_list_is_told(stream: str, part: str) -> None:
     ("status", "body", "family", "code", "said"),
     [
         (400, b'{"error":"invalid parameters"}', SkipError, "refused", "invalid parameters"),
-        (402, b'{"error":"payment required"}', AbortError, "plan_refused", "month's calls are spent"),
+        (402, b'{"error":"payment required"}', AbortError, "plan_refused", "COINPAPRIKA_PLAN"),
         (403, b'{"error":"forbidden"}', AbortError, "key_refused", "COINPAPRIKA_API_KEY"),
         (403, b"<html>error code: 1020</html>", AbortError, "blocked", "firewall"),
         (404, b'{"error":"id not found"}', SkipError, "not_found", "id not found"),

@@ -4,28 +4,21 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 from yarl import URL
 
-from kasparro.clock import FakeClock
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
-from kasparro.records import Request
-from kasparro.settings import Settings, load
-from kasparro.sources import http
-from kasparro.sources.coingecko import LIST, MARKETS, CoinGecko
-from kasparro.sources.coinpaprika import TICKERS, CoinPaprika
+from kasparro.sources import redirects
+from kasparro.sources.coingecko import LIST
+from kasparro.sources.coinpaprika import TICKERS
+from tests.sources.calling import PAGE, Caller, calling, failing
 from tests.sources.parsing import KEY
 from tests.upstream.server import Upstream
-
-PAGE = "/coins/markets"
 
 
 class Unlucky(random.Random):
@@ -34,59 +27,6 @@ class Unlucky(random.Random):
     def uniform(self, a: float, b: float) -> float:
         """See random.Random."""
         return b
-
-
-class Caller:
-    """A client with a clock of its own, asking the fake upstream."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.clock = FakeClock()
-        self.client = http.HttpClient(settings, self.clock, random.Random(1))
-        self.gecko = CoinGecko(settings.sources["coingecko"])
-        self.paprika = CoinPaprika(settings.sources["coinpaprika"])
-        self.calls: list[tuple[str, int]] = []
-
-    async def page(self, number: int = 1, **options: Any) -> http.Fetched:
-        """Fetch a page of markets."""
-        return await self.fetch(self.gecko.request(MARKETS, f"page:{number}"), **options)
-
-    async def fetch(self, request: Request, **options: Any) -> http.Fetched:
-        """Fetch any part."""
-        source = self.gecko if request.source == "coingecko" else self.paprika
-        return await self.client.fetch(
-            source, self.settings.sources[source.name], request, on_call=lambda *call: self.calls.append(call), **options
-        )
-
-    @property
-    def waited(self) -> float:
-        """Seconds that were slept so far."""
-        return self.clock.monotonic()
-
-
-@asynccontextmanager
-async def calling(environment: dict[str, str], **bounds: Any) -> AsyncIterator[Caller]:
-    """A caller under an environment, with other bounds than the default."""
-    settings = msgspec.structs.replace(load({"KASPARRO_DATA_DIR": "/nonexistent", **environment}), **bounds)
-    caller = Caller(settings)
-    try:
-        yield caller
-    finally:
-        await caller.client.close()
-
-
-@pytest.fixture
-async def caller(upstream: Upstream) -> AsyncIterator[Caller]:
-    """A caller with the default bounds and a Demo key."""
-    async with calling(upstream.environment(COINGECKO_API_KEY=KEY)) as found:
-        yield found
-
-
-async def failing(caller: Caller, **options: Any) -> KasparroError:
-    """The error that a fetch of the first page ends in; no wait for it takes time."""
-    with pytest.raises(KasparroError) as caught:
-        await caller.page(**options)
-    return caught.value
 
 
 async def test_an_answer_is_its_bytes_with_their_digest(upstream: Upstream, caller: Caller) -> None:
@@ -306,12 +246,12 @@ async def test_a_redirect_on_the_same_host_is_followed_once(upstream: Upstream, 
 )
 def test_a_redirect_keeps_scheme_and_port(location: str, expected: str | None) -> None:
     """A key is not sent in the clear, however the redirect is spelled."""
-    base, source = URL("https://api.example.com/v1"), CoinPaprika(load({"KASPARRO_DATA_DIR": "/nonexistent"}).sources["coinpaprika"])
+    base = URL("https://api.example.com/v1")
     if expected is None:
         with pytest.raises(SkipError):
-            http._redirected(base, location, "x", source)
+            redirects.redirected(base, location, "x", "coinpaprika")
     else:
-        assert str(http._redirected(base, location, "x", source)) == expected
+        assert str(redirects.redirected(base, location, "x", "coinpaprika")) == expected
 
 
 async def test_nothing_tells_the_key(upstream: Upstream, caller: Caller) -> None:
@@ -320,7 +260,8 @@ async def test_nothing_tells_the_key(upstream: Upstream, caller: Caller) -> None
         upstream.faults.clear()
         upstream.strike("status", PAGE, status=status, body={"error": f"the key {KEY} is bad"})
         with capture_logs() as logged:
-            error: BaseException | None = await failing(caller)
+            error: BaseException | None = await failing(caller, insist=True)
+        assert KEY not in caller.client.manners["coingecko"].breaker.reason
         assert KEY not in str(logged)
         while error is not None:
             assert KEY not in str(error) + repr(error)
@@ -362,7 +303,7 @@ async def test_calls_made_together_queue_up(upstream: Upstream) -> None:
     """Turns are given out before the waits, so that no two callers share one."""
     async with calling(upstream.environment(COINGECKO_CALLS_PER_MINUTE="60")) as caller:
         await asyncio.gather(*(caller.page(n) for n in range(1, 4)))
-        assert caller.client._turns["coingecko"] == pytest.approx(2 * 1.02)
+        assert caller.client.manners["coingecko"].previous_turn == pytest.approx(2 * 1.02)
 
 
 async def test_a_turn_beyond_the_deadline_is_not_waited_for(upstream: Upstream) -> None:

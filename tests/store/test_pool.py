@@ -199,3 +199,21 @@ async def test_many_statements_at_once_work_through_a_transaction_mode_pooler(po
 
     async with pooled.read() as connection:
         assert await connection.fetchval("SELECT count(*) FROM budgets") == 100
+
+
+async def test_full_disk_is_said_with_its_place_and_what_to_do(db: Database) -> None:
+    """What the server says of its disk becomes an error of ours that names the database and asks for room."""
+    with pytest.raises(DatabaseError, match=r"the disk of the database in /nonexistent is full: no room\. Make room there") as caught:
+        async with db.write() as connection:
+            await connection.execute("DO $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = 'disk_full'; END $$")
+
+    assert caught.value.code == "disk_full"
+
+
+async def test_database_that_refuses_writes_is_said_to_be_read_only(db: Database) -> None:
+    """A standby, or a host that has set the database so, is told apart from a fault of ours."""
+    with pytest.raises(DatabaseError, match="is read-only") as caught:
+        async with db.write() as connection:
+            await connection.execute("SET TRANSACTION READ ONLY; INSERT INTO budgets VALUES ('x', '2026-01-01', 1)")
+
+    assert caught.value.code == "database_read_only"

@@ -35,8 +35,19 @@ def _is_pure(module: str) -> bool:
     return module.startswith(("pricing/", "resolver/")) or module in {
         "catalog/build.py",
         "clock.py",
+        "demo/answers.py",
+        "demo/faults.py",
+        "demo/market.py",
         "errors.py",
+        "ingest/batches.py",
+        "ingest/budget.py",
+        "ingest/checks.py",
+        "ingest/intervals.py",
+        "ingest/outcome.py",
+        "ingest/outlook.py",
         "ingest/plan.py",
+        "ingest/progress.py",
+        "ingest/spending.py",
         "records.py",
     }
 

@@ -87,3 +87,11 @@ def test_every_promised_make_target_exists() -> None:
     listed = subprocess.run(["make", "--no-print-directory", "help"], cwd=tree.ROOT, check=True, capture_output=True, text=True).stdout
     targets = set(re.findall(r"^  make ([a-z-]+) +\S", listed, re.MULTILINE))
     assert targets >= set(CONTRACT_TARGETS)
+
+
+def test_documents_name_only_tests_that_there_are() -> None:
+    """A claim that rests on a test names one that still exists."""
+    named = {name for path in tree.ROOT.glob("docs/*.md") for name in re.findall(r"`(test_\w+)`", tree.text(path))}
+    there = {name for path in tree.test_modules().values() for name in re.findall(r"def (test_\w+)", tree.text(path))}
+    assert named
+    assert named <= there, named - there

@@ -18,6 +18,7 @@ class Fault(msgspec.Struct, kw_only=True):
 
     mode: str  # status, cloudflare, ok429, garbage, notlist, cutjson, empty, redirect, giant, bomb, badzip, shrink, badrows, times,
     # rename, slow, drip, truncate, reset
+    source: str = ""  # of this one only
     path: str = ""  # paths that begin so, below the base URL: "/coins/markets"
     page: int | None = None
     times: int | None = None  # None: until it is taken back
@@ -33,9 +34,14 @@ class Fault(msgspec.Struct, kw_only=True):
     to: str = ""  # of rename: the new name; of redirect: where to
     megabytes: float = 100.0  # of giant and bomb
 
-    def fits(self, path: str, page: str) -> bool:
+    def fits(self, source: str, path: str, page: str) -> bool:
         """Whether it strikes this request; counts down."""
-        if not path.startswith(self.path) or (self.page is not None and str(self.page) != page) or self.times == 0:
+        if (
+            (self.source and source != self.source)
+            or not path.startswith(self.path)
+            or (self.page is not None and str(self.page) != page)
+            or self.times == 0
+        ):
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -124,6 +130,8 @@ def _cut(request: web.Request) -> None:
 def _spoilt(fault: Fault, rows: Any, now: datetime) -> Any:
     if not isinstance(rows, list):
         return {"changed": rows}
+    if not all(isinstance(row, dict) for row in rows) and fault.mode in {"rename", "times"}:
+        return rows  # a list of names has neither fields nor times
     every = max(1, round(1 / fault.share)) if fault.share else len(rows) + 1
     match fault.mode:
         case "shrink":

@@ -1,19 +1,20 @@
 """The fake upstream: both providers' APIs on one loopback port, serving a made-up market, failing on request."""
 
+import hashlib
 import json
-import math
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from kasparro.demo.answers import Answers
+from kasparro.demo.market import Market, made_market
 from tests.upstream.faults import Fault, answer
-from tests.upstream.market import Market, Row, made_market
 
 GECKO, PAPRIKA = "/api/v3", "/v1"
-RATES = {"btc": 1.0, "eth": 28.4, "usd": 91_234.5, "eur": 78_400.25, "jpy": 14_100_000.0}
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -30,18 +31,14 @@ class Seen(msgspec.Struct, kw_only=True):
         return self.query.get("page", "1")
 
 
-class Upstream:
+class Upstream(Answers):
     """The server and its controls. Prices stand still, and bodies stay byte for byte the same, until `tick`."""
 
     def __init__(self, market: Market | None = None) -> None:
-        self.market = market or made_market()
+        super().__init__(market or made_market(), datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2))
         self.faults: list[Fault] = []
         self.requests: list[Seen] = []
-        self.minutes = 0
-        self.observed_at = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=2)
-        self.renamed: dict[str, str] = {}  # id -> the name that it has now
-        self.removed: set[str] = set()  # ids that are in no answer any more
-        self.symbols: dict[str, str] = {}  # id -> the symbol that it has now
+        self.etags = False  # send ETags, and no body to who has it already
         self._bodies: dict[tuple[str, str], bytes] = {}
         self._server: TestServer | None = None
 
@@ -82,8 +79,7 @@ class Upstream:
 
     def tick(self, minutes: int = 1) -> None:
         """Move the prices, and the time at which they were seen, on. Set `observed_at` before to keep within a clock."""
-        self.minutes += minutes
-        self.observed_at += timedelta(minutes=minutes)
+        self.move(minutes, minutes * 60)
 
     def changed(self) -> None:
         """Say that `market`, `renamed`, `removed` or `symbols` was changed: answers are made anew."""
@@ -92,12 +88,6 @@ class Upstream:
     def count(self, path: str = "", *, page: int | None = None) -> int:
         """How many requests came for a path (exactly this one; any, if empty), of any or of one page."""
         return sum((not path or r.path == path) and (page is None or r.page == str(page)) for r in self.requests)
-
-    def price(self, listing: str) -> float:
-        """What a listing costs now, by its id at either provider."""
-        row = next(r for r in self.market.gecko_markets + self.market.paprika_tickers if r["id"] == listing)
-        first = row["current_price"] if "current_price" in row else row["quotes"]["USD"]["price"]
-        return float(first * self._factor(row["symbol"]))
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -109,63 +99,18 @@ class Upstream:
         self.requests.append(seen)
         status, body = self._body(seen)
         for fault in self.faults:
-            if fault.fits(path, seen.page):
+            if fault.fits(seen.source, path, seen.page):
                 return await answer(fault, request, body, self.observed_at)
-        return web.Response(body=body, status=status, content_type="application/json")
+        etag = f'W/"{hashlib.sha256(body).hexdigest()[:16]}"' if self.etags and status == HTTPStatus.OK else ""
+        if etag and headers.get("if-none-match") == etag:
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
+        return web.Response(body=body, status=status, content_type="application/json", headers={"ETag": etag} if etag else {})
 
     def _body(self, seen: Seen) -> tuple[int, bytes]:
         key = (seen.source + seen.path, f"{sorted(seen.query.items())} {self.minutes} {self.observed_at}")
         if key not in self._bodies:
-            found = self._gecko(seen) if seen.source == "coingecko" else self._paprika(seen)
+            found = self.gecko(seen.path, seen.query) if seen.source == "coingecko" else self.paprika(seen.path)
             if found is None:
                 return 404, b'{"error":"coin not found"}' if seen.source == "coingecko" else b'{"error":"id not found"}'
             self._bodies[key] = json.dumps(found, separators=(",", ":")).encode()
         return 200, self._bodies[key]
-
-    def _gecko(self, seen: Seen) -> Any:
-        match seen.path:
-            case "/ping":
-                return {"gecko_says": "(V3) To the Moon!"}
-            case "/coins/list":
-                return self._present(self.market.gecko_list)
-            case "/exchange_rates":
-                return {"rates": {c: {"name": c.upper(), "unit": c, "value": v, "type": "fiat"} for c, v in RATES.items()}}
-            case "/coins/markets":
-                size, page = int(seen.query.get("per_page", "100")), int(seen.page)
-                rows = self._present(self.market.gecko_markets)[(page - 1) * size : page * size]
-                stamp = f"{self.observed_at:%Y-%m-%dT%H:%M:%S}.{self.observed_at.microsecond // 1000:03d}Z"
-                return [dict(r, current_price=r["current_price"] * self._factor(r["symbol"]), last_updated=stamp) for r in rows]
-            case _:
-                return None
-
-    def _paprika(self, seen: Seen) -> Any:
-        match seen.path:
-            case "/global":
-                return {"cryptocurrencies_number": len(self.market.paprika_coins), "last_updated": int(self.observed_at.timestamp())}
-            case "/coins":
-                return self._present(self.market.paprika_coins)
-            case "/tickers":
-                return [self._ticker(r) for r in self._present(self.market.paprika_tickers)]
-            case "/contracts":
-                return sorted(self.market.paprika_contracts)
-            case path:
-                rows = self.market.paprika_contracts.get(path.removeprefix("/contracts/"))
-                return None if rows is None else [r for r in rows if r["id"] not in self.removed]
-
-    def _ticker(self, row: Row) -> Row:
-        usd = row["quotes"]["USD"]
-        moved = dict(usd, price=usd["price"] * self._factor(row["symbol"]))
-        return dict(row, last_updated=f"{self.observed_at:%Y-%m-%dT%H:%M:%SZ}", quotes={"USD": moved})
-
-    def _present(self, rows: list[Row]) -> list[Row]:
-        return [
-            dict(r, name=self.renamed.get(r["id"], r["name"]), symbol=self.symbols.get(r["id"], r["symbol"]))
-            for r in rows
-            if r["id"] not in self.removed
-        ]
-
-    def _factor(self, symbol: str) -> float:
-        """How far the prices of a symbol have walked: by a per mille or so a minute, in one course for both providers."""
-        if not self.minutes:
-            return 1.0
-        return math.exp(0.02 * math.sin(self.minutes / 31 + sum(symbol.upper().encode())) + 0.001 * math.sin(self.minutes * 7.0))

@@ -2,9 +2,9 @@
 
 from collections import Counter
 
+from kasparro.demo.market import made_market
 from kasparro.sources import coingecko, coinpaprika
 from tests.sources.parsing import gecko, paprika, parsed
-from tests.upstream.market import made_market
 from tests.upstream.server import Upstream
 
 

@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
-from kasparro.records import RunSummary, Said, Trigger, Verdict
+from kasparro.records import Checkpoint, Outlook, RunSummary, Said, Trigger, Verdict
 from kasparro.settings import Settings
+from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
 
 
@@ -22,6 +24,13 @@ class RunHandle(Protocol):
     @property
     def done(self) -> "asyncio.Future[RunSummary]":
         """Ends with the run."""
+
+
+class Outlooks(Protocol):
+    """Says what the schedule will spend."""
+
+    def outlook(self, source: str, known: Sequence[Checkpoint], used: int) -> Outlook:
+        """Of a source, given its checkpoints and the calls that this month has seen."""
 
 
 class Runner(Protocol):
@@ -54,6 +63,8 @@ class Dependencies:
     database: Database
     runner: Runner
     judge: Judge
+    outlooks: Outlooks
     random: random.Random
     metrics: Metrics = field(default_factory=Metrics)
+    manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits

@@ -7,6 +7,7 @@ from kasparro.api.dependencies import Dependencies
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import ProblemError
 from kasparro.api.shapes import Alive, Health, LastRun, SourceHealth
+from kasparro.sources.breaker import Breaker
 from kasparro.store.run_history import SourceStanding, Standing
 
 INTERVALS_MAX = 3  # without a success of a source
@@ -82,8 +83,15 @@ def health_of(services: Dependencies) -> Health:
         if reason is not None:
             reasons.append(f"{name}: {reason}")
         failing = one.outcome not in (None, "succeeded")
+        breaker = services.manners[name].breaker if name in services.manners else Breaker()
         sources[name] = SourceHealth(
-            status=status, last_success_at=one.last_success_at, last_error=one.last_error if failing else None, breaker="closed"
+            status=status,
+            last_success_at=one.last_success_at,
+            troubled_since=one.troubled_since if failing else None,
+            last_error=one.last_error if failing else None,
+            breaker=breaker.state,
+            breaker_since=breaker.since,
+            breaker_reason=None if breaker.state == "closed" else breaker.reason,
         )
     run = standing.last_run
     status = "down" if holder.database_error is not None else "degraded" if reasons else "ok"
@@ -106,9 +114,11 @@ def _source_status(
     """(status, what is wrong or None) of one source."""
     if source.outcome is not None and source.outcome != "succeeded":
         status = "degraded" if source.outcome == "skipped" else source.outcome
-        return status, f"its last outcome was {source.outcome}{f': {source.last_error}' if source.last_error else ''}"
+        since = f" (since {source.troubled_since:%Y-%m-%d %H:%M:%S} UTC)" if source.troubled_since is not None else ""
+        return status, f"its last outcome was {source.outcome}{since}{f': {source.last_error}' if source.last_error else ''}"
     # Without an interval nobody has promised when the next run comes: only the outcome counts.
-    since = source.last_success_at or first_run_started_at
-    if interval and since is not None and now - since > INTERVALS_MAX * interval:
+    # A run for which the plan had nothing to ask of the source is as good as one that asked.
+    last = max(filter(None, (source.last_success_at, source.last_idle_at)), default=first_run_started_at)
+    if interval and last is not None and now - last > INTERVALS_MAX * interval:
         return "degraded", f"it has not succeeded for {INTERVALS_MAX} intervals"
     return ("starting" if source.outcome is None else "ok"), None

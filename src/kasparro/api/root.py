@@ -66,4 +66,6 @@ async def show_metrics(call: Call) -> Answer:
         age_seconds=None if published is None else (services.clock.now() - published).total_seconds(),
         database_up=services.catalog.database_error is None,
     )
+    for name, manners in services.manners.items():
+        services.metrics.observe_manners(name, breaker=manners.breaker.state, calls_per_minute=manners.pace.per_minute)
     return Answer(body=services.metrics.render(), media_type=CONTENT_TYPE)

@@ -90,12 +90,15 @@ class LastRun(Shape, frozen=True, kw_only=True):
 
 
 class SourceHealth(Shape, frozen=True, kw_only=True):
-    """How a source fares: `status` is ok, degraded, failed or starting."""
+    """How a source fares: `status` is ok, degraded, failed or starting; `breaker` closed, open or half_open, as this process sees it."""
 
     status: str
     last_success_at: datetime | None
+    troubled_since: datetime | None  # it has not succeeded since then
     last_error: str | None
     breaker: str
+    breaker_since: datetime | None
+    breaker_reason: str | None
 
 
 class Health(Shape, frozen=True, kw_only=True):

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.drift import FieldDrift, drift_by_source
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.shapes import Shape
+from kasparro.records import Outlook
 from kasparro.settings import SourceSettings
-from kasparro.store import run_history
+from kasparro.store import checkpoints, run_history
 from kasparro.store.run_history import ListingCounts, RejectReason, SourceStanding, SourceTotals, StreamCoverage
 
 TOTALS_SPAN = timedelta(days=1)
@@ -27,12 +29,26 @@ class Figures(Shape, frozen=True, kw_only=True):
 
 
 class Budget(Shape, frozen=True, kw_only=True):
-    """Calls of this month, UTC. `limit` and `left` are null where the plan states no number."""
+    """Calls of this month, UTC. `limit`, `left` and `reserved` are null where the plan states no number."""
 
     used: int
     limit: int | None
     left: int | None
+    reserved: int | None  # of `left`: only runs that a person starts may use them
     per_minute: int
+    calls_per_day: float  # what the schedule makes at its present pace
+    expected: int  # what the whole month will have used at that pace
+    resets_at: datetime
+
+
+class Tier(Shape, frozen=True, kw_only=True):
+    """Listings by traded volume, places `first` to `last`: how often the schedule asks for them, and how long ago the source was asked."""
+
+    first: int
+    last: int
+    interval_seconds: float | None  # mean; null where nothing can be asked for, or the market was not read once yet
+    staleness_mean_seconds: float
+    staleness_max_seconds: float
 
 
 class Coverage(Shape, frozen=True, kw_only=True):
@@ -69,6 +85,8 @@ class SourceStats(Shape, frozen=True, kw_only=True):
     budget: Budget
     coverage: list[Coverage]
     staleness: Staleness
+    tiers: list[Tier]
+    drift: list[FieldDrift]
 
 
 class Rejects(Shape, frozen=True, kw_only=True):
@@ -122,11 +140,14 @@ async def show_stats(call: Call) -> Answer:
         calls = await run_history.read_calls(conn, month)
         coverage = await run_history.read_coverage(conn)
         counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
+        known = await checkpoints.select(conn)
         rejects = await run_history.read_reject_reasons(conn, now - TOTALS_SPAN, REJECT_REASONS_MAX)
+        drift = await drift_by_source(conn)
         standing = {s.source: s for s in (await run_history.read_standing(conn, names)).sources}
     sources = {
-        name: _source(settings, standing[name], totals.get(name), calls.get(name, 0), coverage, counts.get(name))
+        name: _source(settings, standing[name], totals.get(name), outlook, coverage, counts.get(name), drift.get(name, []))
         for name, settings in services.settings.sources.items()
+        for outlook in [services.outlooks.outlook(name, known, calls.get(name, 0))]
     }
     return Answer(body=encoded(Stats(sources=sources, totals=_totals(services, list(sources.values())), rejects=_rejects(rejects))))
 
@@ -135,11 +156,11 @@ def _source(
     settings: SourceSettings,
     standing: SourceStanding,
     totals: SourceTotals | None,
-    calls: int,
+    outlook: Outlook,
     coverage: list[StreamCoverage],
     counts: ListingCounts | None,
+    drift: list[FieldDrift],
 ) -> SourceStats:
-    limit = settings.calls_per_month or None
     return SourceStats(
         last_run_id=standing.last_run_id,
         last_outcome=standing.outcome,
@@ -157,7 +178,16 @@ def _source(
             rows_rejected=totals.rows_rejected,
             duration_seconds=totals.duration_seconds,
         ),
-        budget=Budget(used=calls, limit=limit, left=None if limit is None else max(0, limit - calls), per_minute=settings.calls_per_minute),
+        budget=Budget(
+            used=outlook.used,
+            limit=outlook.limit,
+            left=outlook.left,
+            reserved=outlook.reserved,
+            per_minute=settings.calls_per_minute,
+            calls_per_day=outlook.calls_per_day,
+            expected=outlook.expected,
+            resets_at=outlook.resets_at,
+        ),
         coverage=[
             Coverage(
                 stream=c.stream,
@@ -171,6 +201,7 @@ def _source(
             for c in coverage
             if c.stream.partition(".")[0] == settings.name
         ],
+        drift=drift,
         staleness=Staleness(listings=0, active=0, quoted=0, oldest_observed_at=None, newest_observed_at=None)
         if counts is None
         else Staleness(
@@ -180,6 +211,16 @@ def _source(
             oldest_observed_at=counts.oldest_observed_at,
             newest_observed_at=counts.newest_observed_at,
         ),
+        tiers=[
+            Tier(
+                first=t.first,
+                last=t.last,
+                interval_seconds=t.interval_seconds,
+                staleness_mean_seconds=t.staleness_mean_seconds,
+                staleness_max_seconds=t.staleness_max_seconds,
+            )
+            for t in outlook.tiers
+        ],
     )
 
 

@@ -15,19 +15,34 @@ def reason_to_refuse(stream: Stream, part: Checkpoint, others: Sequence[Checkpoi
     """
     rows = page.rows_received
     later = [c for c in others if c.ordinal > part.ordinal and c.rows > 0]
-    if rows == 0 and not (part.ordinal > 0 and _is_whole_without(part, others, later)):
+    if rows == 0 and not _may_be_empty(part, others, later):
         return "the answer was an empty list"
-    if stream.quotes and rows and page.rows_without_price * 2 > rows:
+    if part.ids and _strangers(part, page) * 2 > rows > 0:
+        return "the answer is not about the listings that were asked for"
+    if stream.quotes and rows and (page.rows_without_price - len(part.absent)) * 2 > rows:
         return f"{page.rows_without_price} of {rows} rows have no price or no time"
     if len(page.rejects) * 2 > rows > 0:
         return f"{len(page.rejects)} of {rows} rows could not be used; the first: {page.rejects[0].reason}"
-    ends_here = part.ordinal > 0 and not later
+    ends_here = part.ordinal > 0 and not later and not part.ids
     if rows < part.peak_rows * _LEAST_SHARE and not ends_here and rows > 0 and not accept_shrunken:
         return (
             f"the answer shrank from {part.peak_rows} rows to {rows}; the last good rows stay. "
             "If the market did shrink, say so with: kasparro run-etl --full"
         )
     return None
+
+
+def _may_be_empty(part: Checkpoint, others: Sequence[Checkpoint], later: Sequence[Checkpoint]) -> bool:
+    """A batch may if it never had a price, a page if the stream may end before it."""
+    if part.ids:
+        return len(part.absent) == len(part.ids)
+    return part.ordinal > 0 and _is_whole_without(part, others, later)
+
+
+def _strangers(part: Checkpoint, page: Page) -> int:
+    """Listings that were not asked for."""
+    asked = set(part.ids)
+    return sum(x.source_id not in asked for x in page.listings)
 
 
 def _is_whole_without(part: Checkpoint, others: Sequence[Checkpoint], later: Sequence[Checkpoint]) -> bool:

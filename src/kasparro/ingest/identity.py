@@ -1,5 +1,6 @@
 """Judges listings: all of them while the sources' lists are incomplete, afterwards those that a change concerns."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -71,6 +72,7 @@ class Identity:
         self._database, self._settings, self._clock = database, settings, clock
         self._keys: Keys | None = None
         self._keys_since = 0  # runs from here on may have changed listings of which the keys do not know yet
+        self._at_work = asyncio.Lock()  # the keys are told of changes in pieces: a run and a person take turns
         self._courses: Courses = {}  # of the listings on which judgements are unsure, as last asked for
         self._asked_at: datetime | None = None
         self._concerned: set[int] = set()  # listings that share a key with one that changed, until what is judged of them is written
@@ -85,7 +87,7 @@ class Identity:
         Judges everything where it was never judged with all lists complete, or by other rules. None where nothing changes.
         """
         started = self._clock.monotonic()
-        async with self._snapshot() as conn:
+        async with self._at_work, self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
                 moved = await self._parted(conn, quoted) | await self._open(conn) if quoted else set[int]()
@@ -105,7 +107,7 @@ class Identity:
 
     async def hear(self, word: Word, settled: Settledness) -> Judged:
         """Judge what a person's word changes. The word itself is not written yet."""
-        async with self._snapshot() as conn:
+        async with self._at_work, self._snapshot() as conn:
             state = await coins.state(conn)
             if state.rules == RULES_DIGEST:
                 await self._changed(conn, state.published_run_id + 1, None, ())

@@ -2,15 +2,18 @@
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
+import msgspec
 
 from kasparro.clock import Clock
+from kasparro.ingest.budget import month_of
 from kasparro.ingest.plan import Due
 from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Record
 from kasparro.settings import Settings
+from kasparro.sources.base import Stream
 from kasparro.store import checkpoints, listings, quotes, raw_pages, runs
 from kasparro.store.queries import batches
 
@@ -22,15 +25,21 @@ class Fetch(Record, frozen=True, kw_only=True):
     body: bytes
     digest: bytes
     fetched_at: datetime
+    calls: int  # to be counted against the month with it: what fetching it cost, and calls before it that brought nothing
 
 
-class Committed(Record, frozen=True, kw_only=True):
-    """What committing a part did, and what has to be looked at again because of it."""
+class Written(Record, frozen=True, kw_only=True):
+    """What writing a page did, and what has to be looked at again because of it."""
 
     result: PartResult
-    checkpoint: Checkpoint
     quoted: tuple[int, ...] = ()  # listings with another newest quote
     news: tuple[int, ...] = ()  # listings of which something changed that they are judged by
+
+
+class Committed(Written, frozen=True, kw_only=True):
+    """What committing a part did."""
+
+    checkpoint: Checkpoint
 
 
 async def commit_unchanged(
@@ -38,16 +47,7 @@ async def commit_unchanged(
 ) -> Committed:
     """Commit a part whose body is the one last committed: nothing but the checkpoint is written."""
     old = due.checkpoint
-    checkpoint = Checkpoint(
-        stream=old.stream,
-        part=old.part,
-        ordinal=old.ordinal,
-        sweep=due.sweep,
-        committed_at=now,
-        rows=old.rows,
-        peak_rows=old.peak_rows,
-        digest=old.digest,
-    )
+    checkpoint = msgspec.structs.replace(old, sweep=due.sweep, committed_at=now)
     await _finish(conn, checkpoint, (), (), fetch, run_id=run_id, settings=settings, now=now)
     return Committed(result=PartResult(rows_received=old.rows), checkpoint=checkpoint)
 
@@ -66,20 +66,10 @@ async def commit_page(
 ) -> Committed:
     """Commit a parsed part in the caller's transaction. Raises RunLostError, and then nothing may be committed."""
     now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
-    listings_written: list[int] = []
-    for some in batches(page.listings, rows_max):
-        listings_written += await listings.write(conn, fetch.source, some, now, run_id=run_id, authoritative=stream.identity)
-    if stream.complete:
-        listings_written += await listings.deactivate_vanished(conn, fetch.source, [x.source_id for x in page.listings], run_id=run_id)
-    contracts_written, contracts_of = 0, list[int]()
-    if stream.contracts != "none":
-        platform = None if stream.contracts == "of_source" else due.checkpoint.part
-        contracts_written, contracts_of = await _replace_contracts(conn, fetch.source, platform, page.contracts, rows_max, run_id=run_id)
-    quoted = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now)
+    rows = await _write_rows(conn, stream, due.checkpoint.part, fetch, page, run_id=run_id, settings=settings, now=now)
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
-    if rates:
-        await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at)
+    rates_written = await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at) if rates else 0
     for some_rejects in batches(page.rejects, rows_max):
         await raw_pages.write_rejects(conn, some_rejects, run_id=run_id, stream=stream.name, part=due.checkpoint.part, now=now)
     if is_new and settings.raw_days and settings.raw_megabytes:
@@ -93,31 +83,113 @@ async def commit_page(
             size=len(fetch.body),
             compressed=await asyncio.to_thread(zlib.compress, fetch.body, 1),
         )
-    checkpoint = Checkpoint(
-        stream=stream.name,
-        part=due.checkpoint.part,
-        ordinal=due.checkpoint.ordinal,
+    checkpoint = msgspec.structs.replace(
+        due.checkpoint,
         sweep=due.sweep,
         committed_at=now,
         rows=page.rows_received,
         peak_rows=page.rows_received,
         digest=fetch.digest,
+        absent=absent_after(due.checkpoint, page),
     )
     await _finish(conn, checkpoint, known, gone, fetch, run_id=run_id, settings=settings, now=now)
-    result = PartResult(
-        rows_received=page.rows_received,
-        rows_rejected=len(page.rejects),
-        listings_written=len(listings_written),
-        quotes_written=quoted.inserted,
-        quotes_revised=quoted.revised,
-        other_written=contracts_written + len(rates),
+    return Committed(result=rows.result(page, rates_written), checkpoint=checkpoint, quoted=rows.quotes.listing_ids, news=rows.news())
+
+
+async def replay_page(
+    conn: asyncpg.Connection,
+    stream: Stream,
+    stored: raw_pages.StoredPage,
+    fetch: Fetch,
+    page: Page,
+    *,
+    is_present: bool,
+    run_id: int,
+    settings: Settings,
+    now: datetime,
+) -> Written:
+    """Write a page that was kept, as if it had been parsed so when it came. No checkpoint moves, and no call is counted.
+
+    `is_present`: its part was last committed with this very body. Raises RunLostError, and then nothing may be committed.
+    """
+    rows = await _write_rows(
+        conn, stream, stored.part, fetch, page, run_id=run_id, settings=settings, now=now, is_replayed=True, is_present=is_present
     )
-    news = (*listings_written, *contracts_of, *quoted.first_ids)
-    return Committed(result=result, checkpoint=checkpoint, quoted=quoted.listing_ids, news=news)
+    rates_written = await quotes.write_rates(conn, fetch.source, page.rates, fetch.fetched_at) if page.rates else 0
+    await raw_pages.replace_rejects(conn, stored, page.rejects, settings.statement_rows_max)
+    await runs.renew_lease(conn, run_id, settings.lease_seconds)
+    return Written(result=rows.result(page, rates_written), quoted=rows.quotes.listing_ids, news=rows.news())
+
+
+class _Rows(Record, frozen=True, kw_only=True):
+    """What writing the rows of a page did."""
+
+    listings: list[int]
+    contracts: int
+    contracts_of: list[int]
+    quotes: quotes.QuotesWritten
+
+    def news(self) -> tuple[int, ...]:
+        """The listings of which something changed that they are judged by."""
+        return (*self.listings, *self.contracts_of, *self.quotes.first_ids)
+
+    def result(self, page: Page, rates_written: int) -> PartResult:
+        """As it is counted."""
+        return PartResult(
+            rows_received=page.rows_received,
+            rows_rejected=len(page.rejects),
+            listings_written=len(self.listings),
+            quotes_written=self.quotes.inserted,
+            quotes_revised=self.quotes.revised,
+            other_written=self.contracts + rates_written,
+        )
+
+
+async def _write_rows(
+    conn: asyncpg.Connection,
+    stream: Stream,
+    part: str,
+    fetch: Fetch,
+    page: Page,
+    *,
+    run_id: int,
+    settings: Settings,
+    now: datetime,
+    is_replayed: bool = False,
+    is_present: bool = True,
+) -> _Rows:
+    """Write listings, contracts and quotes.
+
+    Only a page that is the present answer says what a listing is called, which listings have vanished, and which contracts there are;
+    an older one adds listings that are missing.
+    """
+    rows_max, seen_at = settings.statement_rows_max, fetch.fetched_at if is_replayed else now
+    written: list[int] = []
+    for some in batches(page.listings, rows_max):
+        written += await listings.write(conn, fetch.source, some, seen_at, run_id=run_id, authoritative=stream.identity and is_present)
+    # A row that could not be used is not a listing that vanished, nor a contract that was withdrawn; nor is one without an id anybody's.
+    unread = {reject.source_id for reject in page.rejects}
+    if stream.complete and is_present and None not in unread:
+        named = [x.source_id for x in page.listings] + [source_id for source_id in unread if source_id is not None]
+        written += await listings.deactivate_vanished(conn, fetch.source, named, run_id=run_id)
+    contracts_written, contracts_of = 0, list[int]()
+    if stream.contracts != "none" and is_present:
+        platform = None if stream.contracts == "of_source" else part
+        contracts_written, contracts_of = await _replace_contracts(
+            conn, fetch.source, platform, page.contracts, unread, rows_max, run_id=run_id
+        )
+    quoted = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now, is_replayed=is_replayed)
+    return _Rows(listings=written, contracts=contracts_written, contracts_of=contracts_of, quotes=quoted)
+
+
+def absent_after(part: Checkpoint, page: Page) -> tuple[str, ...]:
+    """The listings of a batch for which an answer had no price."""
+    priced = {q.source_id for q in page.quotes}
+    return tuple(source_id for source_id in part.ids if source_id not in priced)
 
 
 async def _write_quotes(
-    conn: asyncpg.Connection, fetch: Fetch, page: Page, *, run_id: int, settings: Settings, now: datetime
+    conn: asyncpg.Connection, fetch: Fetch, page: Page, *, run_id: int, settings: Settings, now: datetime, is_replayed: bool
 ) -> quotes.QuotesWritten:
     kept_from = datetime.combine((now - timedelta(days=settings.quote_days)).astimezone(UTC).date(), datetime.min.time(), UTC)
     days = {q.observed_at.astimezone(UTC).date() for q in page.quotes if q.observed_at >= kept_from}
@@ -125,7 +197,16 @@ async def _write_quotes(
     inserted = revised = 0
     listing_ids, first_ids = list[int](), list[int]()
     for some in batches(sorted(page.quotes, key=lambda q: q.source_id), settings.statement_rows_max):
-        written = await quotes.write(conn, fetch.source, some, run_id=run_id, kept_from=kept_from, fetched_at=fetch.fetched_at, now=now)
+        written = await quotes.write(
+            conn,
+            fetch.source,
+            some,
+            run_id=run_id,
+            kept_from=kept_from,
+            fetched_at=fetch.fetched_at,
+            now=now,
+            is_replayed=is_replayed,
+        )
         inserted += written.inserted
         revised += written.revised
         listing_ids += written.listing_ids
@@ -134,12 +215,22 @@ async def _write_quotes(
 
 
 async def _replace_contracts(
-    conn: asyncpg.Connection, source: str, platform: str | None, contracts: Sequence[ListingContract], rows_max: int, *, run_id: int
+    conn: asyncpg.Connection,
+    source: str,
+    platform: str | None,
+    contracts: Sequence[ListingContract],
+    unread: Collection[str | None],
+    rows_max: int,
+    *,
+    run_id: int,
 ) -> tuple[int, list[int]]:
-    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings)."""
+    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings).
+
+    Those of listings whose rows were `unread` stay; all stay where one of these was anybody's (None).
+    """
     before = await listings.contracts(conn, source, platform)
     after = {(c.source_id, c.platform, c.address) for c in contracts}
-    added, deleted = sorted(after - before), sorted(before - after)
+    added, deleted = sorted(after - before), [] if None in unread else sorted(x for x in before - after if x[0] not in unread)
     of: list[int] = []
     for some in batches(added, rows_max):
         of += await listings.write_contracts(
@@ -163,7 +254,7 @@ async def _finish(
     settings: Settings,
     now: datetime,
 ) -> None:
-    """Count the call that brought the body, renew the lease late (its row lock is shared with the other source), the checkpoint last."""
-    await checkpoints.add_calls(conn, fetch.source, now.date().replace(day=1), 1)
+    """Count the calls, renew the lease late (its row lock is shared with the other source), the checkpoint last."""
+    await checkpoints.add_calls(conn, fetch.source, month_of(now), fetch.calls)
     await runs.renew_lease(conn, run_id, settings.lease_seconds)
     await checkpoints.commit(conn, checkpoint, known, gone)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kasparro.ingest import plan
+from kasparro.ingest.progress import Progress
 from kasparro.records import Outcome, PartResult, RunStatus, SourceSummary
 from kasparro.sources.base import Source
 
@@ -10,10 +10,12 @@ from kasparro.sources.base import Source
 class SourceWork:
     """How one source fares while a run works."""
 
-    def __init__(self, source: Source, progress: plan.Progress) -> None:
+    def __init__(self, source: Source, progress: Progress) -> None:
         self.source, self.progress = source, progress
-        self.failed: set[tuple[str, str]] = set()
         self.errors: list[str] = []
+        self.withheld: str | None = None  # why nothing more was asked for, where nothing failed
+        self.warnings: list[str] = []  # of parts that were committed all the same
+        self.drifted: set[tuple[str, str, str]] = set()  # (stream, field, kind) that was told in this run
         self.calls = self.parts = self.quote_parts = self.quote_failures = 0
         self.received = self.written = self.revised = self.rejected = 0
         self.seconds = 0.0
@@ -26,7 +28,7 @@ class SourceWork:
     def add(self, result: PartResult, *, has_quotes: bool) -> None:
         """Count a committed part."""
         self.parts += 1
-        self.quote_parts += has_quotes
+        self.quote_parts += has_quotes and result.rows_received > 0  # an empty last page serves nothing
         self.received += result.rows_received
         self.written += result.rows_written
         self.revised += result.quotes_revised
@@ -35,14 +37,18 @@ class SourceWork:
     def outcome(self) -> Outcome:
         """`failed`: nothing new is served from it; `degraded`: some of it is missing; `skipped`: nothing was due."""
         if not self.errors:
-            return "succeeded" if self.parts else "skipped"
+            return "skipped" if not self.parts else "degraded" if self.withheld or self.warnings else "succeeded"
         if self.parts == 0 or (self.quote_failures and not self.quote_parts):
             return "failed"
         return "degraded"
 
+    def troubles(self) -> list[str]:
+        """What went wrong, for people, each kind once: what cost a part first."""
+        return list(dict.fromkeys([*self.errors, *self.warnings, *([self.withheld] if self.withheld else [])]))
+
     def summary(self) -> SourceSummary:
         """The run's row for this source."""
-        distinct = list(dict.fromkeys(self.errors))
+        distinct = self.troubles()
         more = f" (and {len(distinct) - 1} other kinds of trouble)" if len(distinct) > 1 else ""
         return SourceSummary(
             source=self.source.name,

@@ -11,8 +11,9 @@ import asyncpg
 from kasparro.clock import Clock
 from kasparro.errors import DatabaseError
 from kasparro.ingest.identity import Identity, Judged, Settledness
-from kasparro.ingest.load import Committed
+from kasparro.ingest.load import Written
 from kasparro.pricing.choose import choose
+from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
 from kasparro.store import coins, prices, quotes, runs
@@ -63,8 +64,8 @@ class Publisher:
         self._quoted: set[int] = set()  # listings with another newest quote since the last publication
         self._news: set[int] = set()  # listings of which something changed since then that they are judged by
 
-    def note(self, done: Committed) -> None:
-        """Remember what a committed part changed."""
+    def note(self, done: Written) -> None:
+        """Remember what a written page changed."""
         self._quoted.update(done.quoted)
         self._news.update(done.news)
 
@@ -87,8 +88,12 @@ class Publisher:
         judged = await self._identity.judge(self._settledness(), self._since_run, self._run_id, news, quoted)
         async with self._database.write() as conn:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
+            # A source that is away brings no quote that would have its coins priced anew: time alone makes them stale.
+            if final:
+                unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
             if judged is None and not quoted and not unpriced:
                 if final:
+                    await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
                     await coins.mark_published(conn, self._run_id)
                 self._done(final=final)
                 return False

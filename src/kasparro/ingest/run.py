@@ -9,37 +9,29 @@ import asyncpg
 
 from kasparro import logs
 from kasparro.clock import Clock
-from kasparro.errors import AbortError, DatabaseError, KasparroError, RetryError, RunLostError, SkipError
+from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError, RunOpenError
 from kasparro.ingest import plan
+from kasparro.ingest.asking import Asker, Observe
+from kasparro.ingest.budget import budget_of, month_of
 from kasparro.ingest.identity import Identity, Settledness
+from kasparro.ingest.laying import lay_batches
+from kasparro.ingest.load import Committed
 from kasparro.ingest.outcome import SourceWork, status_of
-from kasparro.ingest.part import Tools, carry_out
+from kasparro.ingest.outlook import outlook
+from kasparro.ingest.part import Tools
+from kasparro.ingest.progress import Progress
 from kasparro.ingest.publish import Publisher
-from kasparro.records import PartResult, Record, RunStatus, RunSummary, Trigger
+from kasparro.ingest.spending import Spending
+from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, quotes, raw_pages, runs
+from kasparro.store import checkpoints, drift, quotes, raw_pages, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
 
-# After so many parts that failed one after the other, the source is left alone until the next run.
-_FAILURES_MAX = 3
-
-
-class PartDone(Record, frozen=True, kw_only=True):
-    """A part was committed: what a progress bar needs."""
-
-    source: str
-    stream: str
-    part: str
-    parts_known: int  # of the stream
-    parts_done: int  # of the stream, in this sweep
-    result: PartResult
-
-
-Observe = Callable[[PartDone], None]
+_DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 
 
 class Ingest(Tools):
@@ -49,18 +41,22 @@ class Ingest(Tools):
         super().__init__(settings, clock, database, http)
         self.sources = tuple(sources)
         self.owner = runs.this_process()
+        self._at_work: set[int] = set()
         self.identity = Identity(database, settings, clock)
         self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
     async def open(self, trigger: Trigger) -> int:
         """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
         async with self.database.write() as conn:
-            run_id, closed = await runs.open_run(conn, trigger, self.owner, self.clock.now(), self.settings.lease_seconds)
-        for dead in closed:
+            opened = await runs.open_run(conn, trigger, self.owner, self.settings.lease_seconds, self._at_work)
+        for dead in opened.closed:
             log.warning(
                 "run.abandoned", run_id=dead, message="its process died or stopped renewing its lease; this run goes on where it stopped"
             )
-        return run_id
+        if opened.run_id is None:
+            raise RunOpenError(opened.other_id)
+        self._at_work.add(opened.run_id)
+        return opened.run_id
 
     async def work(
         self,
@@ -71,13 +67,16 @@ class Ingest(Tools):
         full: bool = False,
         observe: Observe | None = None,
     ) -> RunSummary:
-        """Carry out an open run to its end and close it, whatever happens.
+        """Carry out an open run to its end and close it, whatever happens. Raises what `to_end` raises."""
+        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
+        return await self.to_end(Run(self, run_id, trigger, asked, full=full, observe=observe))
+
+    async def to_end(self, run: "Run") -> RunSummary:
+        """Let an open run work and close it, whatever happens.
 
         Raises RunLostError where the run was taken over, DatabaseError where the database was lost.
         """
         started_at, started = self.clock.now(), self.clock.monotonic()
-        asked = tuple(s for s in self.sources if sources is None or s.name in sources)
-        run = Run(self, run_id, trigger, asked, full=full, observe=observe)
         status: RunStatus = "failed"
         try:
             await run.work()
@@ -87,24 +86,40 @@ class Ingest(Tools):
             raise
         finally:
             summary = RunSummary(
-                run_id=run_id,
-                trigger=trigger,
+                run_id=run.run_id,
+                trigger=run.trigger,
                 status=status,
                 started_at=started_at,
                 finished_at=self.clock.now(),
                 sources=tuple(w.summary() for w in run.works),
             )
-            await self._close(summary)
+            await self._close(summary, run.spendings)
+            self._at_work.discard(run.run_id)
             _log_finished(summary, self.clock.monotonic() - started)
             if self.on_finished is not None:
                 self.on_finished(summary)
         return summary
 
-    async def _close(self, summary: RunSummary) -> None:
-        """End the run's row, also while this task is being cancelled; a database that is gone lets the lease end it."""
+    def outlook(self, source: str, known: Sequence[Checkpoint], used: int) -> Outlook:
+        """What the schedule will spend on a source, given its checkpoints and the calls that this month has seen."""
+        streams = next(s.streams for s in self.sources if s.name == source)
+        budget = budget_of(self.settings.sources[source], used)
+        return outlook(Progress(streams, known), budget, self.clock.now(), timedelta(seconds=self.settings.refresh_seconds))
+
+    async def _close(self, summary: RunSummary, spendings: Mapping[str, Spending]) -> None:
+        """End the run's row, also while this task is being cancelled; where the database is gone, the next run closes it."""
         with suppress(RunLostError, DatabaseError, asyncpg.PostgresError, OSError, TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds / 2), self.database.write() as conn:
-                await runs.close_run(conn, summary.run_id, summary.status, summary.finished_at or self.clock.now(), summary.sources)
+            async with asyncio.timeout(self.settings.close_seconds):
+                await self._book(spendings)
+                async with self.database.write() as conn:
+                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources)
+
+    async def _book(self, spendings: Mapping[str, Spending]) -> None:
+        """Count the calls that no commit has counted: those that brought nothing of use."""
+        async with self.database.write() as conn:
+            for source, spending in spendings.items():
+                if spending.unbooked:
+                    await checkpoints.add_calls(conn, source, month_of(self.clock.now()), spending.unbooked)
 
 
 async def run_once(
@@ -121,19 +136,19 @@ class Run:
     def __init__(
         self, ingest: Ingest, run_id: int, trigger: Trigger, sources: Sequence[Source], *, full: bool, observe: Observe | None
     ) -> None:
-        self.ingest, self.run_id, self.trigger, self.full = ingest, run_id, trigger, full
+        self.ingest, self.run_id, self.trigger = ingest, run_id, trigger
         self.settings, self.clock, self.database = ingest.settings, ingest.clock, ingest.database
-        self.observe = observe
         self.sources = tuple(sources)
         self.works: list[SourceWork] = []
-        self.others: list[plan.Progress] = []  # of sources that are not asked in this run
+        self.spendings: dict[str, Spending] = {}
+        self.others: list[Progress] = []  # of sources that are not asked in this run
         self.publisher = Publisher(self.ingest.identity, self.database, self.settings, self.clock, run_id, self.settledness)
         self._changed = asyncio.Event()
-        self._deadline = self._deadline_monotonic()
+        self._asker = Asker(ingest, run_id, trigger, full=full, deadline=self._deadline_monotonic(), note=self._note, observe=observe)
 
     def _deadline_monotonic(self) -> float | None:
         """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""
-        if self.trigger in ("command", "admin") or not self.settings.refresh_seconds:
+        if self.trigger in plan.BY_A_PERSON or not self.settings.refresh_seconds:
             return None
         return self.clock.monotonic() + max(60.0, self.settings.refresh_seconds * 0.9)
 
@@ -154,13 +169,17 @@ class Run:
         await self._retain()
 
     async def _prepare(self) -> None:
-        today = self.clock.now().date()
+        now = self.clock.now()
+        today = now.date()
         async with self.database.write() as conn:
             known = await checkpoints.select(conn)
+            for source in self.sources:
+                used = await checkpoints.select_calls(conn, source.name, month_of(now))
+                self.spendings[source.name] = Spending(budget_of(self.settings.sources[source.name], used))
             for table in ("quotes", "prices"):
                 await quotes.make_partitions(conn, table, [today + timedelta(days=n) for n in range(3)])
-        self.works = [SourceWork(s, plan.Progress(s.streams, known)) for s in self.sources]
-        self.others = [plan.Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
+        self.works = [SourceWork(s, Progress(s.streams, known)) for s in self.sources]
+        self.others = [Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
 
     async def _source(self, work: SourceWork) -> None:
         """Everything that one source is asked in this run. Its failure is its own."""
@@ -179,7 +198,7 @@ class Run:
             work.seconds = self.clock.monotonic() - started
             work.ended = True
             self._changed.set()
-        if work.errors:
+        if work.troubles():
             summary = work.summary()
             log.warning(
                 "source.trouble",
@@ -191,54 +210,18 @@ class Run:
             )
 
     async def _parts(self, work: SourceWork) -> None:
-        refresh = timedelta(seconds=self.settings.refresh_seconds)
-        due = plan.sweeps_due(work.progress, self.trigger, self.clock.now(), refresh=refresh, full=self.full)
-        in_a_row = 0
-        while (part := plan.next_part(work.progress, due, work.failed)) is not None:
-            if self._deadline is not None and self.clock.monotonic() >= self._deadline:
-                return
-            try:
-                await self._part(work, part)
-                in_a_row = 0
-            except (SkipError, RetryError) as error:
-                in_a_row += 1
-                work.failed.add((part.stream.name, part.checkpoint.part))
-                work.quote_failures += part.stream.quotes
-                work.errors.append(f"{part.stream.name} {part.checkpoint.part}: {error}")
-                if in_a_row >= _FAILURES_MAX:
-                    return
-            except AbortError as error:
-                if error.code == "deadline":
-                    return
-                work.quote_failures += 1
-                message = f"{part.stream.name} {part.checkpoint.part}: {error}"
-                raise AbortError(message, code=error.code) from error
+        await lay_batches(self.ingest, self.run_id, work.source, work.progress)
+        await self._asker.ask(work, self.spendings[work.source.name])
 
-    async def _part(self, work: SourceWork, due: plan.Due) -> None:
-        """Carry out one part and tell what it changed."""
-        done = await carry_out(self.ingest, self.run_id, work, due, full=self.full, deadline=self._deadline)
-        work.add(done.result, has_quotes=due.stream.quotes)
-        self.publisher.note(done)
+    def _note(self, committed: Committed) -> None:
+        self.publisher.note(committed)
         self._changed.set()
-        if self.observe is not None:
-            parts = work.progress.parts(due.stream.name)
-            finished = sum(c.sweep >= due.sweep for c in parts)
-            self.observe(
-                PartDone(
-                    source=work.source.name,
-                    stream=due.stream.name,
-                    part=due.checkpoint.part,
-                    parts_known=len(parts),
-                    parts_done=finished,
-                    result=done.result,
-                )
-            )
 
     def settledness(self) -> Settledness:
         """What identity may rely on now. A source in trouble is not waited for: what it has said is all that there is."""
         listed, quoted, complete = set(), set(), True
         in_trouble = {w.source.name for w in self.works if w.ended and w.errors}
-        progresses: Mapping[str, plan.Progress] = {w.source.name: w.progress for w in self.works} | {
+        progresses: Mapping[str, Progress] = {w.source.name: w.progress for w in self.works} | {
             next(iter(p.streams)).partition(".")[0]: p for p in self.others
         }
         for name, progress in progresses.items():
@@ -280,7 +263,9 @@ class Run:
     async def _retain(self) -> None:
         before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
         async with self.database.write() as conn:
+            await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
+            await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
 
 
 def _log_finished(summary: RunSummary, seconds: float) -> None:

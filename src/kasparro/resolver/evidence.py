@@ -138,7 +138,7 @@ def price(a: Features, b: Features) -> str | None:  # noqa: PLR0911 - one return
     gap = abs(a.observed - b.observed)
     if gap > PRICE_GAP_MAX:
         return None
-    apart = abs(log(a.price / b.price))
+    apart = abs(log(a.price) - log(b.price))
     tolerance = PRICE_TOLERANCE + PRICE_DRIFT_PER_ROOT_HOUR * (gap / _HOUR) ** 0.5
     if apart <= tolerance:
         if abs(log(a.price)) < STABLE_BAND:
@@ -155,7 +155,7 @@ def supply(a: Features, b: Features) -> str | None:
     """Market cap over price, which does not move with the market, agrees or is apart by a factor of ten."""
     if a.supply is None or b.supply is None:
         return None
-    apart = abs(log(a.supply / b.supply))
+    apart = abs(log(a.supply) - log(b.supply))
     return "supply.close" if apart <= SUPPLY_CLOSE else "supply.apart" if apart > SUPPLY_APART else None
 
 
@@ -163,7 +163,7 @@ def volume(a: Features, b: Features) -> str | None:
     """What was traded in a day agrees within a factor of two, or is apart by a factor of four hundred."""
     if a.volume is None or b.volume is None or abs(a.observed - b.observed) > PRICE_GAP_MAX:
         return None
-    apart = abs(log(a.volume / b.volume))
+    apart = abs(log(a.volume) - log(b.volume))
     return "volume.close" if apart <= VOLUME_CLOSE else "volume.apart" if apart > VOLUME_APART else None
 
 
@@ -172,7 +172,7 @@ def peak(a: Features, b: Features) -> str | None:
     if not a.ath or not b.ath or a.ath_price is None or b.ath_price is None:
         return None
     days = abs(a.ath - b.ath)
-    apart = abs(log(a.ath_price / b.ath_price))
+    apart = abs(log(a.ath_price) - log(b.ath_price))
     if days <= ATH_SAME_DAY:
         if apart <= ATH_PRICE_CLOSE:
             return "peak.same"

@@ -1,5 +1,6 @@
 """What a listing is compared by: an evidence row turned into keys and numbers once, not once per pair."""
 
+from math import inf
 from sys import intern
 
 import msgspec
@@ -50,6 +51,12 @@ def slug_of(source: str, source_id: str, symbol: str) -> str:
     return source_id
 
 
+def _supply(cap: float | None, price: float | None) -> float | None:
+    """Market cap over price, where that is a number above zero."""
+    supply = cap / price if cap and price else 0.0
+    return supply if 0.0 < supply < inf else None
+
+
 def features_of(row: EvidenceRow) -> Features:
     """Everything that is compared, from one row."""
     name = name_keys(row.name)
@@ -72,7 +79,7 @@ def features_of(row: EvidenceRow) -> Features:
         core if slug.core == core else slug.core,
         name.marks | (slug.marks & STANDS_FOR_ANOTHER), contracts, row.active, row.settled,
         price, row.observed_at.timestamp() if price is not None and row.observed_at is not None else 0.0,
-        cap / price if cap and price else None,
+        _supply(cap, price),
         row.volume_24h or None,
         row.ath_price or None, row.ath_at.timestamp() if row.ath_at is not None and row.ath_price else 0.0,
         row.first_seen_at.timestamp() if row.first_seen_at is not None else 0.0,

@@ -10,6 +10,7 @@ import msgspec
 
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
 from kasparro.settings import Secret
+from kasparro.sources.base import Source
 
 TEXT_MAX = 200  # characters of the other side's own words in a message of ours
 _BYTES_MAX = 65_536  # of a body that is looked at for them
@@ -101,6 +102,23 @@ def _in_json(body: bytes) -> tuple[int | None, str]:
         words = next((answer[n] for n in ("error_message", "error", "message", "detail") if isinstance(answer.get(n), str)), "")
         return (code_said if isinstance(code_said, int) and 0 <= code_said <= _CODE_MOST else None), words
     return None, answer if isinstance(answer, str) else ""
+
+
+def data_of(source: Source, status: int, body: bytes, retry_after_seconds: float | None, where: str) -> bytes:
+    """The body of an answer that looks like data. Raises the error that the answer amounts to otherwise."""
+    if status == HTTPStatus.OK:
+        hidden = source.hidden_error(body)
+        if hidden is None:
+            text = body.strip()
+            if text[:1] + text[-1:] in {b"[]", b"{}"}:
+                return body
+            hidden = RetryError(f"{where}: expected JSON, got {described(body)}", code="not_json")
+        error: KasparroError = hidden
+    else:
+        error = source.explain(status, body)
+    if isinstance(error, RetryError) and retry_after_seconds is not None:
+        error.retry_after_seconds = retry_after_seconds
+    raise error
 
 
 def described(body: bytes, secret: Secret | None = None) -> str:

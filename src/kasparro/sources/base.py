@@ -1,5 +1,6 @@
 """What a source is: streams to ask for, requests to send, and a pure parse of what comes back."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
@@ -13,10 +14,11 @@ class Stream(Record, frozen=True, kw_only=True):
     name: str  # "coingecko.markets"
     first_part: str  # the part that is always known; further ones are made known by answers (Page.next_parts)
     priority: int  # the order in which streams become useful, over all sources: smaller first
-    interval: timedelta  # zero: every run; otherwise at least this long between sweeps
+    interval: timedelta  # how often a part is asked for; zero: as often as the budget allows
     identity: bool = False  # it says which listings there are, or their contracts: identity waits for it
     quotes: bool = False  # it carries prices
     complete: bool = False  # its one part names every listing of the source: what is missing from it has vanished
+    batch_listings: int = 0  # once its parts were all committed, it is asked for by batches of so many ids at most; 0: never
     contracts: Literal["none", "of_source", "of_part"] = "none"  # an answer names all contracts of the source, or of the part's platform
 
 
@@ -37,12 +39,13 @@ class Source(Protocol):
     def ping(self) -> Request:
         """The cheapest call that shows that the source answers and takes the key. It belongs to no stream."""
 
-    def request(self, stream: str, part: str) -> Request:
-        """The call that fetches a part."""
+    def request(self, stream: str, part: str, ids: Sequence[str] = ()) -> Request:
+        """The call that fetches a part; of a batch, the listings with these ids."""
 
     def parse(self, request: Request, body: bytes, fetched_at: datetime) -> Pieces[Page]:
         """Turn a body into a page, yielding every few hundred rows.
 
+        Of the request it reads the stream and the part alone: a body that was kept is parsed again without the rest.
         Raises SkipError where the body is not of the expected shape (with the source's own message where it sent one).
         """
 

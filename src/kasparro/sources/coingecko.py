@@ -5,6 +5,7 @@ to differ, the comments say so.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -22,7 +23,7 @@ from kasparro.sources.rows import Reason, RowError, reject
 
 NAME = "coingecko"
 LIST, MARKETS, RATES = "coingecko.list", "coingecko.markets", "coingecko.rates"
-PAGE_ROWS = 250  # the most that /coins/markets gives at once
+PAGE_ROWS = 250  # the most that /coins/markets gives at once, by pages and by ids
 PAGES_MAX = 400  # 100,000 coins, five times what there are: a server that ignores `page` is not asked for ever
 RETRY_AFTER_SECONDS = 60.0  # after a 429 that does not say how long: its window is a minute
 ERROR_BYTES_MAX = 10_000  # a body that may be an error in disguise; /exchange_rates has no error_code either way
@@ -65,7 +66,7 @@ class CoinGecko:
     name = NAME
     streams = (
         Stream(name=LIST, first_part="all", priority=10, interval=timedelta(days=1), identity=True, complete=True, contracts="of_source"),
-        Stream(name=MARKETS, first_part="page:1", priority=40, interval=timedelta(0), quotes=True),
+        Stream(name=MARKETS, first_part="page:1", priority=40, interval=timedelta(0), quotes=True, batch_listings=PAGE_ROWS),
         Stream(name=RATES, first_part="all", priority=60, interval=timedelta(hours=6)),
     )
 
@@ -83,7 +84,7 @@ class CoinGecko:
         """See Source."""
         return Request(source=NAME, stream="", part="", path="/ping")
 
-    def request(self, stream: str, part: str) -> Request:
+    def request(self, stream: str, part: str, ids: Sequence[str] = ()) -> Request:
         """See Source. Raises SkipError for a part that this stream cannot have."""
         if (stream, part) == (LIST, "all"):
             return Request(source=NAME, stream=stream, part=part, path="/coins/list", query=(("include_platform", "true"),))
@@ -92,9 +93,10 @@ class CoinGecko:
         if stream == MARKETS:
             query = {
                 "vs_currency": "usd",
+                **({"ids": ",".join(ids)} if ids else {}),
                 "order": "market_cap_desc",
                 "per_page": str(PAGE_ROWS),
-                "page": str(_page_number(part)),
+                "page": "1" if ids else str(_page_number(part)),
                 "sparkline": "false",
                 "precision": "full",
             }
@@ -114,6 +116,8 @@ class CoinGecko:
             yield
             return _rates_page(body, label)
         page = yield from quotes_page(body, label, _MARKET, _listing, lambda row, source_id, raw: _quote(row, source_id, raw, fetched_at))
+        if not request.part.startswith("page:"):
+            return page  # a batch says nothing of where the market ends
         number = _page_number(request.part)
         page.is_last = page.rows_received < PAGE_ROWS
         page.next_parts = () if page.is_last or number >= PAGES_MAX else (f"page:{number + 1}",)

@@ -5,6 +5,7 @@ nulls and zeros are seen as well.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -103,7 +104,7 @@ class CoinPaprika:
         """See Source."""
         return Request(source=NAME, stream="", part="", path="/global")
 
-    def request(self, stream: str, part: str) -> Request:
+    def request(self, stream: str, part: str, ids: Sequence[str] = ()) -> Request:  # noqa: ARG002  # no stream of it has batches
         """See Source. Raises SkipError for a part that this stream cannot have."""
         path = {(COINS, "all"): "/coins", (TICKERS, "all"): "/tickers", (CONTRACTS, PLATFORMS): "/contracts"}.get((stream, part))
         if path is None and stream == CONTRACTS and _PLATFORM.fullmatch(part):
@@ -141,7 +142,8 @@ class CoinPaprika:
         advice = {
             "rate_limited": "too many calls at once from this address; lower COINPAPRIKA_CALLS_PER_MINUTE if it goes on",
             "key_refused": key,
-            "plan_refused": f"this month's calls are spent, or the plan ({self._settings.plan}) does not include this call",
+            "plan_refused": f"this month's calls are spent, or the plan ({self._settings.plan}) does not include this call: "
+            "wait for the next month, or set COINPAPRIKA_API_KEY and COINPAPRIKA_PLAN to those of a larger plan",
             "not_found": "nothing is there; is COINPAPRIKA_BASE_URL right, with its path /v1?",
         }
         return error_for(f"CoinPaprika answered status {status}", status, said(body, self._settings.api_key), advice)

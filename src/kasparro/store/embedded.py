@@ -127,8 +127,8 @@ class EmbeddedServer:
             else:
                 log.warning("database.restarted", seconds=round(self._clock.monotonic() - began, 2))
 
-    async def close(self) -> None:
-        """Stop using the server. Where we were the last user, wait until it has ended. A second call does nothing."""
+    async def close(self, seconds: float = _STOP_SECONDS) -> None:
+        """Stop using the server. Where we were the last user, wait until it has ended, or for so long. A second call does nothing."""
         if self._closing:
             return
         self._closing = True
@@ -138,8 +138,8 @@ class EmbeddedServer:
         began = self._clock.monotonic()
         while self._files.is_held("keeper"):
             waited = self._clock.monotonic() - began
-            if waited > _STOP_SECONDS:
-                log.error("database.still_stopping", folder=str(self._files.top))
+            if waited > seconds:
+                log.warning("database.still_stopping", folder=str(self._files.top), message="its keeper goes on ending it")
                 break
             if waited > patience and not self._files.is_held("users"):
                 break  # someone else uses it, so it stays

@@ -5,11 +5,12 @@ from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import Courses, EvidenceRow, Listing, ListingContract
+from kasparro.records import Courses, EvidenceRow, Listing, ListingContract, Traded
 from kasparro.store import queries
 
 _SQL = queries.load("listings")
 _EVIDENCE_ROWS = 1_000  # read at a time: about 5 ms of the event loop
+_TRADED_ROWS = 5_000  # the same
 
 
 class _Any:
@@ -93,6 +94,18 @@ async def evidence_of(conn: asyncpg.Connection, listing_ids: Sequence[int], cour
     """What some listings are judged by; each counts as settled."""
     rows = await conn.fetch(_SQL["select_evidence_of"], listing_ids)
     return [_evidence_row(row, _ANY, _ANY, courses.get(row["listing_id"], ())) for row in rows]
+
+
+async def traded(conn: asyncpg.Connection, source: str) -> AsyncIterator[list[Traded]]:
+    """A source's active listings by traded volume, falling, some thousand at a time. In a transaction."""
+    cursor = await conn.cursor(_SQL["select_traded"], source)
+    while rows := await cursor.fetch(_TRADED_ROWS):
+        yield [Traded(source_id=row["source_id"], volume=row["volume"], quoted=row["quoted"]) for row in rows]
+
+
+async def newcomers(conn: asyncpg.Connection, source: str, stream: str) -> list[str]:
+    """The source ids of a source's active listings that are in no batch of a stream."""
+    return [row["source_id"] for row in await conn.fetch(_SQL["select_newcomers"], source, stream)]
 
 
 async def evidence(

@@ -6,7 +6,7 @@ locks are transaction-level, and behind a pooler no statement is prepared by nam
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,12 +17,17 @@ from kasparro.errors import DatabaseError
 from kasparro.settings import Settings
 
 _CONNECT_SECONDS = 10.0
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
+# What undoing a transaction may take, and again the end of a statement that was given up: a server that hangs must hold up nobody's
+# end. A connection that takes longer is cut, and the server undoes what its client has left.
+_UNDO_SECONDS = 1.0
 # The server ends a transaction that its client has left alone for so long: a frozen process must not hold its locks for ever.
 _IDLE_IN_TRANSACTION_SECONDS = 120
 
 # What is said on a connection that is gone.
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+# What is said on one, but also where an argument has the wrong type, and of a pipe of the caller's.
+_LOST_IF_GONE = (asyncpg.InterfaceError, ConnectionError)
 # What is said when a connection cannot be made.
 _REFUSED = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError)
 
@@ -58,21 +63,19 @@ class Database:
 
     async def close(self) -> None:
         """Wait a little for statements at work, then end every connection."""
-        for pool in (self._readers, self._writers):
-            try:
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await pool.close()
-            except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                # close() has already terminated what it could not end: a server that is gone must not hold up our own end.
-                pool.terminate()
+        await asyncio.gather(_close(self._readers), _close(self._writers))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[asyncpg.Connection]:
         """A connection in a transaction: committed at the end of the block, rolled back by an exception."""
-        async with self.connection() as connection, connection.transaction():
-            if self._local:
-                await connection.execute(self._local)
-            yield connection
+        async with self.connection() as connection:
+            try:
+                async with _transaction(connection):
+                    if self._local:
+                        await connection.execute(self._local)
+                    yield connection
+            except (asyncpg.DiskFullError, asyncpg.ReadOnlySQLTransactionError) as error:
+                raise self._refuses_writes(error) from error
 
     @asynccontextmanager
     async def read(self, *, snapshot: bool = False, timeout_seconds: float | None = None) -> AsyncIterator[asyncpg.Connection]:
@@ -85,7 +88,7 @@ class Database:
         isolation = "repeatable_read" if snapshot else "read_committed"
         async with self._acquired(self._readers, seconds) as connection:
             try:
-                async with connection.transaction(isolation=isolation, readonly=True):
+                async with _transaction(connection, isolation=isolation, readonly=True):
                     await connection.execute(_local({"statement_timeout": f"{seconds * 1000:.0f}"}) + self._local)
                     yield connection
             except asyncpg.QueryCanceledError as error:
@@ -111,14 +114,59 @@ class Database:
         except TimeoutError as error:
             message = f"a statement on the {self.place} took over {self._settings.command_timeout_seconds:g} s and was ended"
             raise DatabaseError(message, code="database_slow") from error
-        except (*_LOST, asyncpg.InterfaceError) as error:
-            # The driver's InterfaceError says that the connection is closed, but also that an argument has the wrong type.
-            if isinstance(error, asyncpg.InterfaceError) and not _is_gone(connection):
+        except (*_LOST, *_LOST_IF_GONE, asyncpg.InternalClientError) as error:
+            if isinstance(error, _LOST_IF_GONE) and not _is_gone(connection):
                 raise
+            # What the driver did not expect to hear comes from a server that is being killed: nobody can rely on the connection.
+            _cut(connection)
             message = f"the connection to the {self.place} was lost: {error}. A transaction that was open is undone; try again"
             raise DatabaseError(message) from error
         finally:
-            await pool.release(connection)
+            # What goes wrong here has cut the connection, and the pool makes another one.
+            with suppress(*_REFUSED):
+                await pool.release(connection, timeout=_UNDO_SECONDS)
+
+    def _refuses_writes(self, error: asyncpg.PostgresError) -> DatabaseError:
+        """What a person has to do about a database that can be read and not written."""
+        place = self.place if self._settings.database_url is not None else f"database in {self._settings.data_dir}"
+        if isinstance(error, asyncpg.DiskFullError):
+            message = (
+                f"the disk of the {place} is full: {error.args[0]}. Make room there: nothing committed is lost, and the next run goes on"
+            )
+            return DatabaseError(message, code="disk_full")
+        message = f"the {place} is read-only: {error.args[0]}. It is a standby, or its host has set it so, as some do when its disk is full"
+        return DatabaseError(message, code="database_read_only")
+
+
+@asynccontextmanager
+async def _transaction(connection: asyncpg.Connection, **kind: Any) -> AsyncIterator[None]:  # noqa: ANN401  # what asyncpg takes
+    """A transaction: committed at the end of the block, undone by an exception within a second or with its connection."""
+    transaction = connection.transaction(**kind)
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        try:
+            async with asyncio.timeout(_UNDO_SECONDS):
+                await transaction.rollback()
+        except _REFUSED:
+            _cut(connection)
+        raise
+    await transaction.commit()
+
+
+def _cut(connection: asyncpg.Connection) -> None:
+    with suppress(asyncpg.InterfaceError):  # the pool has already taken it back
+        connection.terminate()
+
+
+async def _close(pool: asyncpg.Pool) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await pool.close()
+    except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        # close() has already terminated what it could not end: a server that is gone must not hold up our own end.
+        pool.terminate()
 
 
 def _is_gone(connection: asyncpg.Connection) -> bool:

@@ -30,6 +30,11 @@ async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int
     }
 
 
+async def turned_stale(conn: asyncpg.Connection, before: datetime, flag: str) -> list[int]:
+    """The keys of coins whose price was observed before a time and is not flagged so."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_turned_stale"], before, flag)]
+
+
 async def write(conn: asyncpg.Connection, chosen: Mapping[int, Price], changed: Sequence[int], now: datetime, version: int) -> None:
     """Publish prices by coin key; those of `changed` coins go into the published history as well."""
     p = [chosen[key] for key in changed]

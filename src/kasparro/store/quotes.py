@@ -27,9 +27,20 @@ async def make_partitions(conn: asyncpg.Connection, table: str, days: Iterable[d
 
 
 async def write(
-    conn: asyncpg.Connection, source: str, quotes: Sequence[Quote], *, run_id: int, kept_from: datetime, fetched_at: datetime, now: datetime
+    conn: asyncpg.Connection,
+    source: str,
+    quotes: Sequence[Quote],
+    *,
+    run_id: int,
+    kept_from: datetime,
+    fetched_at: datetime,
+    now: datetime,
+    is_replayed: bool = False,
 ) -> QuotesWritten:
-    """Write quotes of one source, each listing at most once. Days from `kept_from` on must have their partition."""
+    """Write quotes of one source, each listing at most once. Days from `kept_from` on must have their partition.
+
+    With `is_replayed` they revise nothing that was fetched after `fetched_at`. Without, nobody asks: a clock may have been set back.
+    """
     row = await conn.fetchrow(
         _SQL["insert_quotes"],
         source,
@@ -45,6 +56,7 @@ async def write(
         run_id,
         fetched_at,
         now,
+        is_replayed,
     )
     return QuotesWritten(
         inserted=row["inserted"],
@@ -60,9 +72,9 @@ async def courses(conn: asyncpg.Connection, listing_ids: Sequence[int], since: d
     return {row["listing_id"]: tuple(zip(row["times"], row["prices"], strict=True)) for row in rows}
 
 
-async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> None:
-    """Write exchange rates as of a time."""
-    await conn.execute(_SQL["insert_rates"], source, observed_at, [r.currency for r in rates], [r.per_usd for r in rates])
+async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> int:
+    """Write exchange rates as of a time; how many of them are new or other than they were."""
+    return len(await conn.fetch(_SQL["insert_rates"], source, observed_at, [r.currency for r in rates], [r.per_usd for r in rates]))
 
 
 async def coins_since_run(conn: asyncpg.Connection, run_id: int) -> list[int]:

@@ -29,8 +29,10 @@ class SourceStanding(Record, frozen=True, kw_only=True):
     last_outcome_at: datetime | None = None
     last_run_id: int | None = None
     last_success_at: datetime | None = None
+    last_idle_at: datetime | None = None  # nothing was due
     last_error: str | None = None
     last_error_at: datetime | None = None
+    troubled_since: datetime | None = None  # the first run after the last success in which it did not succeed
 
 
 class Standing(Record, frozen=True, kw_only=True):

@@ -2,12 +2,13 @@
 
 import os
 import socket
+from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
 import asyncpg
 
-from kasparro.errors import RunLostError, RunOpenError
+from kasparro.errors import RunLostError
 from kasparro.records import Record, RunStatus, SourceSummary, Trigger
 from kasparro.store import queries
 
@@ -44,25 +45,35 @@ def _process(pid: int) -> str:
     return "" if fields[0] in "ZX" else f"{pid}:{fields[19]}"
 
 
-async def open_run(conn: asyncpg.Connection, trigger: Trigger, owner: Owner, now: datetime, lease_seconds: float) -> tuple[int, list[int]]:
-    """Open a run in the caller's transaction, closing dead ones first: (its id, the ids closed as abandoned).
+class Opened(Record, frozen=True, kw_only=True):
+    """What trying to open a run came to."""
 
-    Raises RunOpenError where another run works.
+    run_id: int | None  # None: another run works
+    other_id: int = 0  # the run that was open before; 0: none
+    closed: tuple[int, ...] = ()  # dead runs that were closed as abandoned
+
+
+async def open_run(conn: asyncpg.Connection, trigger: Trigger, owner: Owner, lease_seconds: float, at_work: Collection[int]) -> Opened:
+    """Open a run, unless another one works, and close dead ones first, in the caller's transaction, which is to be committed either way.
+
+    `at_work` are the runs that this process knows to be at work: another one of its own is dead, since it could not be closed.
     """
-    dead: list[str] = []
     other = await conn.fetchrow(_SQL["open_run_owner"])
-    if other is not None and other["owner_host"] == owner.host:
-        pid = other["owner_process"].partition(":")[0]
-        if not pid.isdigit() or _process(int(pid)) != other["owner_process"]:
-            dead.append(other["owner_process"])
-    closed = [row["run_id"] for row in await conn.fetch(_SQL["close_dead_runs"], owner.host, dead, now)]
-    try:
-        run_id: int = await conn.fetchval(_SQL["open_run"], trigger, owner.host, owner.process, now, float(lease_seconds))
-    except asyncpg.UniqueViolationError as error:
-        if error.constraint_name != "runs_one_open":
-            raise
-        raise RunOpenError(other["run_id"] if other is not None else 0) from None
-    return run_id, closed
+    dead = [] if other is None or _may_live(other, owner, at_work) else [other["run_id"]]
+    closed = await conn.fetch(_SQL["close_dead_runs"], dead)
+    await conn.execute(_SQL["shorten_leases"], float(lease_seconds))
+    run_id = await conn.fetchval(_SQL["open_run"], trigger, owner.host, owner.process, float(lease_seconds))
+    return Opened(run_id=run_id, other_id=0 if other is None else other["run_id"], closed=tuple(row["run_id"] for row in closed))
+
+
+def _may_live(run: asyncpg.Record, owner: Owner, at_work: Collection[int]) -> bool:
+    """Whether the owner of an open run may still work on it, as far as this process can tell."""
+    if run["owner_host"] != owner.host:
+        return True
+    if run["owner_process"] == owner.process:
+        return run["run_id"] in at_work
+    pid = run["owner_process"].partition(":")[0]
+    return bool(pid.isdigit() and _process(int(pid)) == run["owner_process"])
 
 
 async def renew_lease(conn: asyncpg.Connection, run_id: int, lease_seconds: float) -> None:
@@ -72,9 +83,7 @@ async def renew_lease(conn: asyncpg.Connection, run_id: int, lease_seconds: floa
         raise RunLostError(message)
 
 
-async def close_run(
-    conn: asyncpg.Connection, run_id: int, status: RunStatus, finished_at: datetime, sources: tuple[SourceSummary, ...]
-) -> None:
+async def close_run(conn: asyncpg.Connection, run_id: int, status: RunStatus, sources: tuple[SourceSummary, ...]) -> None:
     """End a run with what its sources did. Raises RunLostError where it is no longer ours."""
     for s in sources:
         await conn.execute(
@@ -91,12 +100,21 @@ async def close_run(
             s.rows_rejected,
             s.duration_seconds,
         )
-    if await conn.fetchval(_SQL["close_run"], run_id, status, finished_at) is None:
+    if await conn.fetchval(_SQL["close_run"], run_id, status) is None:
         message = f"run {run_id} was closed by another process"
         raise RunLostError(message)
 
 
 async def seconds_since_last_run(conn: asyncpg.Connection) -> float | None:
-    """Seconds since the last run was opened by any process; None where there was none."""
+    """Seconds since any process opened the last run that asked a source, or is at work; None where there was none.
+
+    Negative after the database's clock was set back.
+    """
     value: float | None = await conn.fetchval(_SQL["seconds_since_last_run"])
+    return value
+
+
+async def database_clock(conn: asyncpg.Connection) -> datetime:
+    """The database's clock, by which leases run."""
+    value: datetime = await conn.fetchval(_SQL["select_clock"])
     return value

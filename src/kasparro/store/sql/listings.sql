@@ -104,10 +104,25 @@ WHERE j.verdict = 'same' AND j.superseded_at IS NULL
   AND j.coin_key IN (SELECT m.coin_key FROM judgements AS m
                      WHERE m.listing_id = ANY($1::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
 GROUP BY j.coin_key
-HAVING ln(max(q.price) / min(q.price))
+HAVING ln(max(q.price)) - ln(min(q.price))
        > $2::float8 + $3::float8 * sqrt(extract(epoch FROM max(q.observed_at) - min(q.observed_at))::float8 / 3600)
    AND max(q.observed_at) - min(q.observed_at) <= make_interval(hours => $4);
 
 -- name: select_listing
 -- A source's listing by its id there.
 SELECT listing_id FROM listings WHERE source = $1 AND source_id = $2;
+
+-- name: select_traded
+-- A source's active listings that can be named in a list of ids, by the volume that they traded last; those without a quote last.
+SELECT l.source_id, q.volume_24h AS volume, q.listing_id IS NOT NULL AS quoted
+FROM listings AS l
+LEFT JOIN latest_quotes AS q USING (listing_id)
+WHERE l.source = $1 AND l.active AND position(',' IN l.source_id) = 0
+ORDER BY q.volume_24h DESC NULLS LAST, q.listing_id IS NULL, l.source_id;
+
+-- name: select_newcomers
+-- A source's active listings that are in no batch of a stream.
+SELECT source_id FROM listings WHERE source = $1 AND active AND position(',' IN source_id) = 0
+EXCEPT
+SELECT unnest(ids) FROM checkpoints WHERE stream = $2
+ORDER BY source_id;

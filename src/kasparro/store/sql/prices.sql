@@ -5,6 +5,10 @@
 SELECT coin_key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h
 FROM latest_prices WHERE coin_key = ANY($1::integer[]);
 
+-- name: select_turned_stale
+-- Coins whose price was observed before a time and does not carry a flag that says so.
+SELECT coin_key FROM latest_prices WHERE observed_at < $1 AND NOT ($2 = ANY(flags));
+
 -- name: insert_prices
 -- The published history: a row where the value or the listing that it comes from has changed.
 INSERT INTO prices (coin_key, listing_id, published_at, observed_at, value, confidence, spread_pct, method)

@@ -8,6 +8,7 @@ SELECT make_day_partition($1, $2);
 -- Insert quotes and advance the newest one of each listing. The same observed_at with other values is revised in place.
 -- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote or a first.
 -- Quotes from before $10 are older than what is kept: they count only as the newest. A first quote is news to identity.
+-- With $14 the answer is an old one, which revises nothing that was said later.
 WITH incoming AS (
     SELECT l.listing_id, u.*
     FROM unnest($2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::timestamptz[], $9::text[])
@@ -25,6 +26,7 @@ WITH incoming AS (
     SET run_id = excluded.run_id, price = excluded.price, market_cap = excluded.market_cap, volume_24h = excluded.volume_24h,
         fetched_at = excluded.fetched_at
     WHERE (quotes.price, quotes.market_cap, quotes.volume_24h) IS DISTINCT FROM (excluded.price, excluded.market_cap, excluded.volume_24h)
+      AND (NOT $14 OR excluded.fetched_at >= quotes.fetched_at)
     RETURNING recorded_at = $13 AS is_new
 ), newest AS (
     INSERT INTO latest_quotes AS q
@@ -35,7 +37,7 @@ WITH incoming AS (
         volume_24h = excluded.volume_24h, ath_price = excluded.ath_price, ath_at = excluded.ath_at, fetched_at = excluded.fetched_at,
         recorded_at = excluded.recorded_at, raw = excluded.raw
     WHERE excluded.observed_at > q.observed_at
-       OR (excluded.observed_at = q.observed_at
+       OR (excluded.observed_at = q.observed_at AND (NOT $14 OR excluded.fetched_at >= q.fetched_at)
            AND (q.price, q.market_cap, q.volume_24h, q.ath_price, q.ath_at)
                IS DISTINCT FROM (excluded.price, excluded.market_cap, excluded.volume_24h, excluded.ath_price, excluded.ath_at))
     RETURNING listing_id
@@ -57,9 +59,10 @@ GROUP BY listing_id;
 
 -- name: insert_rates
 -- Exchange rates as a source gave them at a time.
-INSERT INTO exchange_rates (source, currency, observed_at, per_usd)
+INSERT INTO exchange_rates AS r (source, currency, observed_at, per_usd)
 SELECT $1, u.currency, $2, u.per_usd FROM unnest($3::text[], $4::float8[]) AS u (currency, per_usd)
-ON CONFLICT DO NOTHING;
+ON CONFLICT (currency, source, observed_at) DO UPDATE SET per_usd = excluded.per_usd WHERE r.per_usd <> excluded.per_usd
+RETURNING currency;
 
 -- name: select_coins_since_run
 -- The coins that have a newest quote of a run from $1 on.

@@ -15,23 +15,34 @@ FROM run_sources WHERE run_id = ANY($1::integer[])
 ORDER BY run_id, source;
 
 -- name: select_standing
--- Per source its last outcome, last success and last error; each from the newest run that has one. A run that had nothing to ask
--- of a source says nothing of it: a restart shortly after a run must not look like trouble.
+-- Per source its last outcome, last success and last error; each from the newest run that has one, and the first trouble after the
+-- last success. A run that had nothing to ask of a source says nothing of it but that nothing was due: a restart shortly after a run
+-- must not look like trouble. A replay, which asks nobody, says nothing at all.
 SELECT s.source, last.outcome, last.finished_at AS last_outcome_at, last.run_id AS last_run_id,
-    succeeded.finished_at AS last_success_at, failed.error AS last_error, failed.finished_at AS last_error_at
+    succeeded.finished_at AS last_success_at, idle.finished_at AS last_idle_at, failed.error AS last_error,
+    failed.finished_at AS last_error_at, troubled.finished_at AS troubled_since
 FROM unnest($1::text[]) AS s (source)
 LEFT JOIN LATERAL (
     SELECT o.outcome, r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
-    WHERE o.source = s.source AND NOT (o.outcome = 'skipped' AND o.error IS NULL) AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+    WHERE o.source = s.source AND NOT (o.outcome = 'skipped' AND o.error IS NULL) AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id DESC LIMIT 1
 ) last ON true
 LEFT JOIN LATERAL (
-    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
-    WHERE o.source = s.source AND o.outcome = 'succeeded' AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+    SELECT r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.outcome = 'succeeded' AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id DESC LIMIT 1
 ) succeeded ON true
 LEFT JOIN LATERAL (
+    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.outcome = 'skipped' AND o.error IS NULL AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id DESC LIMIT 1
+) idle ON true
+LEFT JOIN LATERAL (
     SELECT o.error, r.finished_at FROM run_sources o JOIN runs r USING (run_id)
-    WHERE o.source = s.source AND o.error IS NOT NULL AND r.finished_at IS NOT NULL ORDER BY o.run_id DESC LIMIT 1
+    WHERE o.source = s.source AND o.error IS NOT NULL AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id DESC LIMIT 1
 ) failed ON true
+LEFT JOIN LATERAL (
+    SELECT r.finished_at FROM run_sources o JOIN runs r USING (run_id)
+    WHERE o.source = s.source AND o.run_id > coalesce(succeeded.run_id, 0) AND o.outcome IN ('failed', 'degraded')
+        AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id LIMIT 1
+) troubled ON true
 ORDER BY s.source;
 
 -- name: select_first_run_started
@@ -39,12 +50,12 @@ ORDER BY s.source;
 SELECT started_at FROM runs ORDER BY run_id LIMIT 1;
 
 -- name: select_source_totals
--- Per source, what all runs that ended since a time did.
+-- Per source, what all runs that ended since a time did. A replay received nothing from a source.
 SELECT o.source, count(*)::bigint AS runs, sum(o.calls)::bigint AS calls, sum(o.rows_received)::bigint AS rows_received,
     sum(o.rows_written)::bigint AS rows_written, sum(o.rows_revised)::bigint AS rows_revised,
     sum(o.rows_rejected)::bigint AS rows_rejected, sum(o.duration_seconds)::float8 AS duration_seconds
 FROM run_sources o JOIN runs r USING (run_id)
-WHERE r.finished_at >= $1
+WHERE r.finished_at >= $1 AND r.trigger <> 'replay'
 GROUP BY o.source;
 
 -- name: select_calls_since

@@ -1,23 +1,29 @@
--- Runs and their lease. Lease times are the database's own clock: processes need not agree on the time.
+-- Runs and their lease. All times are the database's own clock: processes need not agree on the time.
 
 -- name: close_dead_runs
--- Close open runs whose lease has passed, or whose owner is a process of this host that no longer lives ($2: its live processes).
+-- Close open runs whose lease has passed, and those of which it is known ($1) that nobody works on them.
 WITH dead AS (
     UPDATE runs
-    SET status = 'abandoned', open = false, finished_at = $3
-    WHERE open AND (lease_until < clock_timestamp() OR (owner_host = $1 AND owner_process = ANY($2::text[])))
+    SET status = 'abandoned', open = false, finished_at = clock_timestamp()
+    WHERE open AND (lease_until < clock_timestamp() OR run_id = ANY($1::integer[]))
     RETURNING run_id
 )
 SELECT run_id FROM dead;
+
+-- name: shorten_leases
+-- A lease that ends later than any that is given now is of a time before the clock was set back: let it pass as one of now.
+UPDATE runs SET lease_until = clock_timestamp() + make_interval(secs => $1)
+WHERE open AND lease_until > clock_timestamp() + make_interval(secs => $1);
 
 -- name: open_run_owner
 -- The open run, if there is one, and who owns it.
 SELECT run_id, owner_host, owner_process FROM runs WHERE open;
 
 -- name: open_run
--- Open a run; the partial unique index refuses a second one.
+-- Open a run. No row: another one is open.
 INSERT INTO runs (trigger, owner_host, owner_process, started_at, lease_until)
-VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp() + make_interval(secs => $4))
+ON CONFLICT (open) WHERE open DO NOTHING
 RETURNING run_id;
 
 -- name: renew_lease
@@ -28,7 +34,7 @@ RETURNING run_id;
 
 -- name: close_run
 -- End a run with its status.
-UPDATE runs SET status = $2, finished_at = $3, open = false
+UPDATE runs SET status = $2, finished_at = clock_timestamp(), open = false
 WHERE run_id = $1 AND open
 RETURNING run_id;
 
@@ -42,5 +48,11 @@ SET outcome = excluded.outcome, error = excluded.error, calls = excluded.calls, 
     rows_rejected = excluded.rows_rejected, duration_seconds = excluded.duration_seconds;
 
 -- name: seconds_since_last_run
--- Seconds since the last run that did something was opened, by the database's clock; null where there was none.
-SELECT extract(epoch FROM clock_timestamp() - max(started_at))::float8 FROM runs WHERE status <> 'abandoned';
+-- Seconds since the last run that asked a source, or still may, was opened; null where there was none. A replay asks nobody.
+SELECT extract(epoch FROM clock_timestamp() - r.started_at)::float8 FROM runs AS r
+WHERE (r.open AND r.trigger <> 'replay') OR EXISTS (SELECT FROM run_sources AS o WHERE o.run_id = r.run_id AND o.calls > 0)
+ORDER BY r.run_id DESC LIMIT 1;
+
+-- name: select_clock
+-- The database's clock.
+SELECT clock_timestamp();

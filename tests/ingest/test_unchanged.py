@@ -1,0 +1,31 @@
+"""What has not changed at its source does not come again."""
+
+from datetime import timedelta
+
+from kasparro.ingest.run import run_once
+from kasparro.store.pool import Database
+from tests.ingest.conftest import state
+from tests.ingest.scene import scene
+from tests.ingest.test_run import checkpoints, outcomes, written
+
+
+async def test_a_body_that_is_known_need_not_come_again(db: Database) -> None:
+    """A source that honours ETags sends nothing twice, and the part counts as committed; `--full` wants it all the same."""
+    async with scene(db) as here:
+        here.upstream.etags = True
+        for _ in range(2):  # a first run may lay out the next ones' parts
+            await run_once(here.ingest, "command")
+            here.clock.ahead += timedelta(hours=1)
+        before = await state(db)
+        here.upstream.requests.clear()
+
+        summary = await run_once(here.ingest, "command")
+
+        assert outcomes(summary) == {"coingecko": "succeeded", "coinpaprika": "succeeded"}
+        assert {r.path for r in here.upstream.requests} == {"/coins/markets", "/tickers"}
+        assert all("if-none-match" in r.headers for r in here.upstream.requests)
+        assert (written(summary), await state(db)) == (0, before)
+        assert (await checkpoints(db))["coinpaprika.tickers all"] == 3
+        here.upstream.requests.clear()
+        await run_once(here.ingest, "command", full=True)
+        assert not [r for r in here.upstream.requests if "if-none-match" in r.headers]
