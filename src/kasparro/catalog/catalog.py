@@ -6,11 +6,13 @@ from contextlib import aclosing
 from typing import Any
 
 import asyncpg
+import msgspec
 
 from kasparro import logs
 from kasparro.catalog.build import Draft
 from kasparro.catalog.entries import EMPTY, Catalog, Orders
 from kasparro.catalog.remembered import RememberedOrders
+from kasparro.catalog.search import indexed
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
@@ -121,6 +123,9 @@ class CatalogHolder:
                 self._remembered = RememberedOrders()
             self.current = catalog
             log.debug("catalog.swapped", version=catalog.version, coins_changed=coins, duration_seconds=round(now - started, 3))
+            # Served meanwhile: what the index does not know yet is found all the same, only more slowly.
+            texts = await in_pieces(indexed(catalog.texts, catalog.entries), self._clock)
+            self.current = msgspec.structs.replace(catalog, texts=texts) if texts is not catalog.texts else catalog
             return True
 
     async def _read(self, previous: Catalog) -> tuple[Catalog, int]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from kasparro.catalog.text_index import EMPTY_INDEX, TextIndex
 from kasparro.records import Verdict
 
 
@@ -81,7 +82,6 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     aliases: tuple[str, ...]
     wraps: int | None  # the key of the coin that it stands for, which may have been merged since
     price: PriceEntry | None
-    folded: str  # name, symbol and id as text search sees them
     row: bytes | None  # its row of /data, JSON; None where there is no price: encoded when it is asked for
 
 
@@ -108,6 +108,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
     symbols: Mapping[str, int | tuple[int, ...]]  # by symbol, folded
     addresses: Mapping[str, int | tuple[int, ...]]  # by contract address, folded, on any chain
     wrapping: Mapping[int, int | tuple[int, ...]]  # the coins that wrap one, by its key
+    texts: TextIndex  # name, symbol and id of every coin; see search.py
     orders: Orders
 
     def find(self, coin_id: str) -> Entry | None:
@@ -143,5 +144,6 @@ EMPTY = Catalog(
     symbols={},
     addresses={},
     wrapping={},
+    texts=EMPTY_INDEX,
     orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
 )
