@@ -101,7 +101,7 @@ async def serving(services: Dependencies) -> AsyncIterator[str]:
     """The API on a free port of the loopback, in this event loop; its URL."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_api(services), lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+        config = uvicorn.Config(create_api(services), lifespan="off", log_config=None, access_log=False, proxy_headers=False)  # type: ignore[arg-type]
         server = uvicorn.Server(config)
         server.capture_signals = nullcontext  # type: ignore[method-assign]
         task = asyncio.create_task(server.serve(sockets=[listener]))

@@ -3,8 +3,10 @@
 import asyncio
 import random
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from kasparro.api.rate_limit import RateLimit
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
@@ -57,3 +59,8 @@ class Dependencies:
     random: random.Random
     metrics: Metrics = field(default_factory=Metrics)
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
+
+    @cached_property
+    def rate_limit(self) -> RateLimit | None:
+        """What one client may ask; None: as much as it likes."""
+        return RateLimit(self.settings) if self.settings.rate_limit_per_minute else None

@@ -10,7 +10,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from kasparro import logs
 from kasparro.api.compression import LEAST_BYTES, CompressedBodies, Encoding, StreamCompressor, negotiate
 from kasparro.api.dependencies import Dependencies
-from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request
+from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
+from kasparro.api.rate_limit import FREE_PATHS
 
 log = logs.get()
 
@@ -52,7 +53,7 @@ class Edge:
         exchange = _Exchange(self._services, self._bodies, scope, send)
         inner: Any = exchange.inner
         try:
-            refusal = _refusal(scope)
+            refusal = self._too_many(scope) or _refusal(scope)
             if refusal is not None:
                 await send_problem(refusal, exchange.send)
                 return
@@ -66,6 +67,13 @@ class Edge:
             await send_problem(internal_error(error), exchange.send)
         finally:
             exchange.finished()
+
+    def _too_many(self, scope: HTTPScope) -> ProblemError | None:
+        limit, client = self._services.rate_limit, scope["client"]
+        if limit is None or scope["path"].startswith(FREE_PATHS):
+            return None
+        wait = limit.refuse(client[0] if client else None, scope["headers"], self._services.clock.monotonic())
+        return None if wait is None else rate_limited(wait)
 
 
 def internal_error(_error: Exception) -> ProblemError:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 
@@ -75,6 +76,13 @@ def invalid_request(detail: str) -> ProblemError:
 def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ...] = ()) -> ProblemError:
     """404 for an id that nothing has, with ids that may have been meant."""
     return ProblemError(404, code, detail, candidates=candidates)
+
+
+def rate_limited(wait_seconds: float) -> ProblemError:
+    """429 for a client that asks too often."""
+    seconds = ceil(wait_seconds)
+    detail = f"too many requests from this address; wait {seconds} s, or ask for more rows at once: limit= and ids= take many"
+    return ProblemError(429, "rate_limited", detail, headers=[("retry-after", str(seconds))])
 
 
 def database_unavailable() -> ProblemError:
