@@ -12,6 +12,7 @@ import uvicorn
 from kasparro import logs
 from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -118,10 +119,11 @@ async def serve(settings: Settings) -> None:
             catalog=catalog,
             database=base.database,
             runner=runner,
+            readers=Readers(catalog),
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
         )
         base.ingest.on_finished = given.metrics.observe_run
-        async with _beside(catalog.follow, *([embedded.watch] if embedded else [])):
+        async with _beside(catalog.follow, given.readers.work, *([embedded.watch] if embedded else [])):
             server = _Server(create_api(given))
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
@@ -132,6 +134,7 @@ async def serve(settings: Settings) -> None:
             log.info("serve.stopping")
             await schedule.stop()
             server.should_exit = True
+            given.readers.end()
             await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
         log.info("serve.stopped")
 

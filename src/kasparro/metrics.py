@@ -71,10 +71,14 @@ class Metrics:
         self._age = Gauge("kasparro_catalog_age_seconds", "Time since the catalog was published.", registry=self.registry)
         self._database_up = Gauge("kasparro_database_up", "1 while the database answers.", registry=self.registry)
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request. `route` must be a template and `method` a known one, so that the labels stay bounded."""
+    def observe_request(self, route: str, method: str, status: int, seconds: float | None) -> None:
+        """Count an answered request; its time where that says something.
+
+        `route` must be a template and `method` a known one, so that the labels stay bounded.
+        """
         self._requests.labels(route, method, f"{status // 100}xx").inc()
-        self._latency.labels(route).observe(seconds)
+        if seconds is not None:
+            self._latency.labels(route).observe(seconds)
 
     def observe_run(self, run: RunFigures) -> None:
         """Count a run that has ended."""

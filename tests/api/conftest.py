@@ -13,6 +13,7 @@ import uvicorn
 
 from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.records import RunSummary, Said, Trigger, Verdict
@@ -136,11 +137,15 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
         database=database,
         runner=runner,
         judge=judge,
+        readers=Readers(holder),
         random=random.Random(1),
         admin_wait_seconds=0.2,
     )
+    work = asyncio.create_task(services.readers.work())
     async with serving(services) as url, aiohttp.ClientSession() as client:
         yield Server(services, runner, judge, clock, url, client)
+        services.readers.end()
+    work.cancel()
 
 
 @pytest.fixture

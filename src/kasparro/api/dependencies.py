@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 from kasparro.api.rate_limit import RateLimit
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
@@ -57,6 +58,7 @@ class Dependencies:
     runner: Runner
     judge: Judge
     random: random.Random
+    readers: Readers
     metrics: Metrics = field(default_factory=Metrics)
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
 

@@ -23,12 +23,15 @@ SLOW_SECONDS = 1.0
 REQUEST_ID = "kasparro.request_id"
 STARTED = "kasparro.started"
 BODY_KEY = "kasparro.body_key"  # identifies the body: equal for equal ones only
+HEAD = "kasparro.head"  # only the headers will be sent
+LIVE = "kasparro.live"  # the answer lasts for as long as the client reads
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile(r"/{2,}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _COMPRESSIBLE = (b"application/json", b"application/problem+json", b"text/", b"application/openapi", b"image/svg")
+_NEVER_COMPRESSED = b"text/event-stream"
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -152,6 +155,7 @@ class _Exchange:
         inner: Any = dict(scope)
         if not self._with_body:
             inner["method"] = "GET"
+        inner[HEAD] = not self._with_body
         inner[REQUEST_ID] = self.request_id.decode()
         inner[STARTED] = self._started
         self.inner = inner
@@ -195,7 +199,8 @@ class _Exchange:
             encoded = encoded or lower == b"content-encoding"
             headers.append((lower, value))
         status: int = start["status"]
-        compressible = media_type.startswith(_COMPRESSIBLE) and not encoded
+        # A compressor would hold back events until it has enough of them.
+        compressible = media_type.startswith(_COMPRESSIBLE) and not encoded and not media_type.startswith(_NEVER_COMPRESSED)
         if compressible and self._encoding is not None and (more or len(body) > LEAST_BYTES):
             headers.append((b"content-encoding", self._encoding.encode()))
             if more:
@@ -224,9 +229,10 @@ class _Exchange:
         seconds = self._services.clock.monotonic() - self._started
         route: str = self.inner.get("path_template") or "unmatched"
         method: str = self.inner["method"] if self._with_body else "HEAD"
-        self._services.metrics.observe_request(route, method if method in _METHODS else "other", self._status, seconds)
+        live = LIVE in self.inner  # lasts as long as its reader wants, which says nothing of us
+        self._services.metrics.observe_request(route, method if method in _METHODS else "other", self._status, None if live else seconds)
         failed = self._status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if failed or seconds > SLOW_SECONDS or self.inner["path"].startswith("/admin"):
+        if failed or (seconds > SLOW_SECONDS and not live) or self.inner["path"].startswith("/admin"):
             level = log.warning if failed else log.info
             level(
                 "http.request",

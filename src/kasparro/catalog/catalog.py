@@ -1,9 +1,9 @@
 """The current catalog of this process: read from the database, followed once a second, swapped in one assignment."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -18,13 +18,23 @@ from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
 from kasparro.store.catalog_rows import CoinRows, Pulse
 from kasparro.store.pool import Database
-from kasparro.store.run_history import Standing
+from kasparro.store.run_history import RunHead, Standing
 
 log = logs.get()
 
 FOLLOW_SECONDS = 1.0
 PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
 COINS_PER_READ = 1_000
+
+
+class Follower(Protocol):
+    """Hears of what happens. Called at once, so it must be quick and only take note."""
+
+    def swapped(self, coin_keys: Collection[int]) -> None:
+        """Another catalog is current; the coins with these keys are new, changed or gone."""
+
+    def run_ended(self, run: RunHead) -> None:
+        """The newest run has ended, in whichever process."""
 
 
 class CatalogHolder:
@@ -35,6 +45,7 @@ class CatalogHolder:
         self.standing: Standing | None = None  # None: not read yet
         self.pulse: Pulse | None = None  # the last one; None: none yet
         self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
+        self.followers: list[Follower] = []
         self._database = database
         self._clock = clock
         self._sources = list(sources)
@@ -113,7 +124,7 @@ class CatalogHolder:
             if pulse.version == previous.version:
                 return False
             started = self._clock.monotonic()
-            catalog, coins = await self._read(previous)
+            catalog, coin_keys = await self._read(previous)
             now = self._clock.monotonic()
             if catalog.version == previous.version:
                 return False  # another refresh has taken over meanwhile what this pulse told of
@@ -122,18 +133,20 @@ class CatalogHolder:
             else:
                 self._remembered = RememberedOrders()
             self.current = catalog
-            log.debug("catalog.swapped", version=catalog.version, coins_changed=coins, duration_seconds=round(now - started, 3))
+            for follower in self.followers:
+                follower.swapped(coin_keys)
+            log.debug("catalog.swapped", version=catalog.version, coins_changed=len(coin_keys), duration_seconds=round(now - started, 3))
             # Served meanwhile: what the index does not know yet is found all the same, only more slowly.
             texts = await in_pieces(indexed(catalog.texts, catalog.entries), self._clock)
             self.current = msgspec.structs.replace(catalog, texts=texts) if texts is not catalog.texts else catalog
             return True
 
-    async def _read(self, previous: Catalog) -> tuple[Catalog, int]:
-        """The catalog as it is published now, and how many coins were read; `previous` where that still stands."""
+    async def _read(self, previous: Catalog) -> tuple[Catalog, list[int]]:
+        """The catalog as it is published now, and the keys of the coins that were read; `previous` where that still stands."""
         async with self._database.read(snapshot=True) as conn:
             version, published_at = await catalog_rows.read_published(conn)
             if version == previous.version:
-                return previous, 0
+                return previous, []
             # A version that runs backwards is another database behind the same address: nothing of the old one holds.
             base = previous if version > previous.version else EMPTY
             draft = Draft(base)
@@ -141,15 +154,19 @@ class CatalogHolder:
             async with aclosing(_batches(conn, keys)) as batches:
                 async for some, rows in batches:
                     await in_pieces(draft.add(some, rows), self._clock)
-        return await in_pieces(draft.finish(version, published_at), self._clock), len(keys)
+        return await in_pieces(draft.finish(version, published_at), self._clock), keys
 
     async def _follow_runs(self, pulse: Pulse) -> None:
         state = (pulse.newest_run_id, pulse.open_run_id)
         if self.standing is not None and state == self._standing_of:
             return
         async with self._database.read() as conn:
-            self.standing = await run_history.read_standing(conn, self._sources)
-        self._standing_of = state
+            standing = await run_history.read_standing(conn, self._sources)
+        before, self.standing, self._standing_of = self.standing, standing, state
+        run = standing.last_run
+        if run is not None and run.finished_at is not None and before is not None and run != before.last_run:
+            for follower in self.followers:
+                follower.run_ended(run)
 
     def _answered(self) -> None:
         if self.database_error is not None:
