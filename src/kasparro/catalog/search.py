@@ -1,6 +1,6 @@
 """Text search: coins by what their name, symbol or id is, begins with, contains, or is but for a letter."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from string import punctuation
 
@@ -46,15 +46,16 @@ def indexed(index: TextIndex, entries: Mapping[int, Entry]) -> Pieces[TextIndex]
 def search(catalog: Catalog, text: str) -> Pieces[dict[int, int]]:
     """How well coins match a text (EXACT to NEARLY), by coin key; coins that do not match are left out."""
     found: dict[int, int] = {}
-    query = _Query(folded(text))
-    if not query.words:
+    whole = folded(text)
+    if not whole:
         return found
     index, entries = catalog.texts, catalog.entries
-    known = ((key, line) for key, line in query.candidates(index) if key not in index.stale)
-    stale = ((key, _line(entries[key])) for key in index.stale if key in entries)
-    for count, (key, line) in enumerate(chain(known, stale)):
+    stale = [(key, _line(entries[key])) for key in index.stale if key in entries]
+    words = [_Word(word, index, stale) for word in whole.split()]
+    known = max(words, key=lambda word: len(word.word)).lines(index)
+    for count, (key, line) in enumerate(chain(((key, line) for key, line in known if key not in index.stale), stale)):
         if key not in found and key in entries:
-            grade = query.grade(line)
+            grade = _grade(line, whole, words)
             if grade is not None:
                 found[key] = grade
         if count % _LINES_PER_PIECE == 0:
@@ -62,38 +63,42 @@ def search(catalog: Catalog, text: str) -> Pieces[dict[int, int]]:
     return found
 
 
-class _Query:
-    """A text that was asked for."""
+class _Word:
+    """A word that was asked for."""
 
-    def __init__(self, whole: bytes) -> None:
-        self.words = whole.split()
-        self._whole = whole
-        self._is, self._begins = b"\t%b\t" % whole, b"\t%b" % whole
-        self._forms = [(word, b"\t%b" % word, b" %b" % word, len(word) >= _CONTAINED_LEAST, len(word) >= NEAR_LEAST) for word in self.words]
+    def __init__(self, word: bytes, index: TextIndex, stale: Iterable[tuple[int, bytes]]) -> None:
+        self.word = word
+        self.begins_field, self.begins_word = b"\t%b" % word, b" %b" % word
+        self.may_be_inside = len(word) >= _CONTAINED_LEAST
+        self._near = index.near(word) if len(word) >= NEAR_LEAST else {}
+        self.near = frozenset(self._near)
+        if len(word) >= NEAR_LEAST:
+            self.near |= {other for _, line in stale for other in line.split() if one_off(other, word)}
 
-    def candidates(self, index: TextIndex) -> Iterator[tuple[int, bytes]]:
-        """The lines that may match, with their keys, some several times: those that have the longest word in one way or another."""
-        word, at_field, at_word, contained, near = max(self._forms, key=lambda form: len(form[0]))
-        begin_or_contain = (index.containing(word),) if contained else (index.containing(at_field), index.containing(at_word))
-        return chain(*begin_or_contain, *((index.near(word),) if near else ()))
+    def lines(self, index: TextIndex) -> Iterator[tuple[int, bytes]]:
+        """The lines that may match because of it, with their keys, some several times."""
+        begin_or_have = (index.containing(part) for part in ((self.word,) if self.may_be_inside else (self.begins_field, self.begins_word)))
+        return chain(*begin_or_have, index.having(self._near.values()))
 
-    def grade(self, line: bytes) -> int | None:
-        """How well a line matches; None: not at all."""
-        if self._is in line:
-            return EXACT
-        if self._begins in line or (len(self._whole) >= NEAR_LEAST and any(one_off(field, self._whole) for field in line.split(b"\t"))):
-            return BEGINS
-        worst = WORDS
-        for word, at_field, at_word, contained, near in self._forms:
-            if at_field in line or at_word in line:
-                continue
-            if contained and word in line:
-                worst = max(worst, CONTAINS)
-            elif near and any(one_off(other, word) for other in line.split()):
-                worst = NEARLY
-            else:
-                return None
-        return worst
+
+def _grade(line: bytes, whole: bytes, words: list[_Word]) -> int | None:
+    """How well a line matches; None: not at all."""
+    if b"\t%b" % whole in line:
+        return EXACT if b"\t%b\t" % whole in line else BEGINS
+    size = len(whole)
+    if size >= NEAR_LEAST and any(one_off(field, whole) for field in line.split(b"\t") if -2 < len(field) - size < 2):  # noqa: PLR2004  # one off
+        return BEGINS
+    worst = WORDS
+    for word in words:
+        if word.begins_field in line or word.begins_word in line:
+            continue
+        if word.may_be_inside and word.word in line:
+            worst = max(worst, CONTAINS)
+        elif word.near.isdisjoint(line.split()):
+            return None
+        else:
+            worst = NEARLY
+    return worst
 
 
 def _line(entry: Entry) -> bytes:

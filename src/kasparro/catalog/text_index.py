@@ -48,14 +48,18 @@ class TextIndex(msgspec.Struct, frozen=True, gc=False, eq=False):
             yield self.keys[number], self.text[self.starts[number] : end]
             at = self.text.find(part, end)
 
-    def near(self, word: bytes) -> Iterator[tuple[int, bytes]]:
-        """The lines as they were indexed that have a word at most one letter off this one, with their keys; some several times."""
+    def near(self, word: bytes) -> dict[bytes, int]:
+        """The words that are at most one letter off this one, each with what `having` takes."""
         mask = len(self.file_starts) - 2
-        found = {n for h in _filed(word) for n in self.files[self.file_starts[h & mask] : self.file_starts[(h & mask) + 1]]}
-        for n in sorted(found):
-            if one_off(self.words[self.word_starts[n] : self.word_starts[n + 1]], word):
-                for number in self.postings[self.posting_starts[n] : self.posting_starts[n + 1]]:
-                    yield self.keys[number], self.text[self.starts[number] : self.starts[number + 1]]
+        numbers = {n for h in _filed(word) for n in self.files[self.file_starts[h & mask] : self.file_starts[(h & mask) + 1]]}
+        words = {self.words[self.word_starts[n] : self.word_starts[n + 1]]: n for n in numbers}
+        return {other: n for other, n in words.items() if one_off(other, word)}
+
+    def having(self, words: Iterable[int]) -> Iterator[tuple[int, bytes]]:
+        """The lines as they were indexed that have one of these words, with their keys; some several times."""
+        for n in words:
+            for number in self.postings[self.posting_starts[n] : self.posting_starts[n + 1]]:
+                yield self.keys[number], self.text[self.starts[number] : self.starts[number + 1]]
 
 
 EMPTY_INDEX = TextIndex(
