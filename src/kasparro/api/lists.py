@@ -122,17 +122,18 @@ def _page(catalog: Catalog, walk: _Walk, query: dict[str, Any], place: Place) ->
     wanted = yield from _wanted(catalog, query)
     if wanted is None:
         return _page_of_all(catalog, walk, place, query["limit"])
-    some = _rows(catalog, walk, wanted, priced=not query["all"]) if wanted.few is None else _few_rows(catalog, walk, wanted, query)
-    rows = yield from some
     limit = query["limit"]
-    shown = (place.grade, False, place.position - 1, "") if place.after is None else (place.grade, True, 0, place.after)
-    start = bisect_right(rows, shown, key=lambda row: row[:4])
-    page = rows[start : start + limit]
+    if wanted.few is None:
+        rows, total = yield from _rows_after(catalog, walk, wanted.keep, place, limit, priced=not query["all"])
+    else:
+        few = yield from _few_rows(catalog, walk, wanted, query)
+        shown = (place.grade, False, place.position - 1, "") if place.after is None else (place.grade, True, 0, place.after)
+        rows, total = few[bisect_right(few, shown, key=lambda row: row[:4]) :], len(few)
     following = None
-    if start + limit < len(rows):
-        grade, unplaced, position, coin_id, _ = page[-1]
+    if len(rows) > limit:
+        grade, unplaced, position, coin_id, _ = rows[limit - 1]
         following = Place(walk.version, grade=grade, after=coin_id) if unplaced else Place(walk.version, position + 1, grade=grade)
-    return [row[4] for row in page], len(rows), following
+    return [row[4] for row in rows[:limit]], total, following
 
 
 def _page_of_all(catalog: Catalog, walk: _Walk, place: Place, limit: int) -> _Page:
@@ -161,24 +162,33 @@ def _page_of_all(catalog: Catalog, walk: _Walk, place: Place, limit: int) -> _Pa
     return page, len(rest), Place(walk.version, after="" if last.coin_key in placed else last.coin_id)
 
 
-def _rows(catalog: Catalog, walk: _Walk, wanted: _Wanted, *, priced: bool) -> Pieces[list[_Row]]:
-    """The rows of a list, in order, for which every coin is looked at.
+def _rows_after(
+    catalog: Catalog, walk: _Walk, keep: Callable[[Entry], bool], place: Place, limit: int, *, priced: bool
+) -> Pieces[tuple[list[_Row], int]]:
+    """The rows after a place, at least one more than the limit where there are so many, and how many the whole list has.
 
-    Coins are judged on what they are now, in the places that they had when the walk began; those that have come since stand in
-    no place of that order and are, where the list shows the rest, among the ones that follow by id.
+    Every coin is looked at, since no index knows which ones pass. Coins are judged on what they are now, in the places that they had
+    when the walk began; those that have come since stand in no place of that order and are, where the list shows the rest, among the
+    ones that follow by id.
     """
-    keep, entries, rows = wanted.keep, catalog.entries, list[_Row]()
+    entries, rows, total = catalog.entries, list[_Row](), 0
     for start in range(0, len(walk.keys), _COINS_PER_PIECE):
         places = enumerate(map(entries.get, walk.keys[start : start + _COINS_PER_PIECE]), start)
-        rows += [(0, False, n, "", e) for n, e in places if e is not None and keep(e) and not (priced and e.price is None)]
+        some = [(n, e) for n, e in places if e is not None and keep(e) and not (priced and e.price is None)]
+        total += len(some)
+        if place.after is None and len(rows) <= limit:
+            rows += [(0, False, n, "", e) for n, e in some if n >= place.position]
         yield
     if walk.rest is not None:
-        placed = frozenset(walk.keys)
+        placed, after = frozenset(walk.keys), place.after or ""
         for start in range(0, len(walk.rest), _COINS_PER_PIECE):
             others = [entries[key] for key in walk.rest[start : start + _COINS_PER_PIECE] if key not in placed]
-            rows += [(0, True, 0, e.coin_id, e) for e in others if keep(e)]
+            passing = [e for e in others if keep(e)]
+            total += len(passing)
+            if len(rows) <= limit:
+                rows += [(0, True, 0, e.coin_id, e) for e in passing if e.coin_id > after]
             yield
-    return rows
+    return rows, total
 
 
 def _few_rows(catalog: Catalog, walk: _Walk, wanted: _Wanted, query: dict[str, Any]) -> Pieces[list[_Row]]:
