@@ -5,12 +5,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from random import Random, SystemRandom
 
 import uvicorn
 
 from kasparro import logs
 from kasparro.api.app import create_api
+from kasparro.api.connections import BoundedProtocol, keep_closing_late
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
@@ -123,8 +125,9 @@ async def serve(settings: Settings) -> None:
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
         )
         base.ingest.on_finished = given.metrics.observe_run
-        async with _beside(catalog.follow, given.readers.work, *([embedded.watch] if embedded else [])):
-            server = _Server(create_api(given))
+        server = _Server(create_api(given))
+        closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
+        async with _beside(catalog.follow, given.readers.work, closing_late, *([embedded.watch] if embedded else [])):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
             log.info(
@@ -146,6 +149,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 api,  # type: ignore[arg-type]  # an ASGI application
+                http=BoundedProtocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

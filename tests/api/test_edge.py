@@ -241,6 +241,19 @@ async def test_a_fault_of_the_service_is_a_problem_too(filled: Server, monkeypat
         assert "NoneType" not in str(body)
 
 
+async def test_a_client_that_goes_amid_its_body_is_no_fault_of_ours(api: Server) -> None:
+    """It counts as a bad request and not as a failure."""
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /admin/run-etl HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    await asyncio.sleep(0.1)
+    writer.close()
+    counted = 'kasparro_http_requests_total{method="POST",route="/admin/run-etl",status_class="4xx"} 1.0'
+    async with asyncio.timeout(5):
+        while counted not in (await api.get("/metrics"))[1].decode():
+            await asyncio.sleep(0.02)
+
+
 async def _raw(api: Server, path: str, accepted: str) -> tuple[int, bytes, dict[str, str]]:
     status, headers, body = await _plain(api.url, path, {"Accept-Encoding": accepted})
     return status, body, headers

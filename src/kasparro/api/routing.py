@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 from litestar import HttpMethod, Request, Response, asgi
-from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.exceptions import HTTPException, InternalServerException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
@@ -146,7 +146,7 @@ async def _send(answer: Answer, receive: Receive, send: Send) -> None:
 
 def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHandler:
     async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
-        body = await request.body() if operation.method != "GET" else b""
+        body = await _body(request) if operation.method != "GET" else b""
         answer = await respond(operation, services, request.scope, body)
         headers = dict(answer.headers)
         if isinstance(answer.body, bytes):
@@ -163,6 +163,14 @@ def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHand
         status_code=200,
     )
     return decorate(handler)
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException:
+        # Nobody reads this answer: it says in the metrics that the fault was not ours.
+        raise ProblemError(400, "body_incomplete", "the connection was closed before the body was complete") from None
 
 
 def _options_handler(operation: Operation, methods: Sequence[str]) -> HTTPRouteHandler:
