@@ -5,6 +5,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from random import Random, SystemRandom
 from typing import Literal
 
@@ -12,9 +13,11 @@ import uvicorn
 
 from kasparro import logs
 from kasparro.api.app import create_api
+from kasparro.api.connections import keep_closing_late
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -141,6 +144,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             catalog=catalog,
             database=base.database,
             runner=runner,
+            readers=Readers(catalog),
             judge=PersonsJudge(base.ingest.identity, base.database, settings, base.clock),
             outlooks=base.ingest,
             manners=base.http.manners,
@@ -152,9 +156,10 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
                 on_run(summary)
 
         base.ingest.on_finished = ended
-        async with _beside(catalog.follow):
-            hot = HotAnswers(given)
-            server = Server(create_api(given, hot), http=protocol_of(hot))
+        hot = HotAnswers(given)
+        server = Server(create_api(given, hot), http=protocol_of(hot))
+        closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
+        async with _beside(catalog.follow, given.readers.work, closing_late):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start()
             stop.starting = None
@@ -165,6 +170,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             log.info("serve.stopping")
             await schedule.stop()
             server.should_exit = True
+            given.readers.end()
             await asyncio.gather(runner.stop(settings.shutdown_seconds), asyncio.wait([served], timeout=_SERVER_STOP_SECONDS + 1))
 
 
@@ -180,6 +186,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=False,  # it believes every X-Forwarded-For from 127.0.0.1; ours asks KASPARRO_TRUSTED_PROXIES
                 timeout_graceful_shutdown=int(_SERVER_STOP_SECONDS),
                 backlog=2048,
             )

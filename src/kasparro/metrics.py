@@ -54,10 +54,12 @@ class RequestFigures(Collector):
         self._answered: dict[tuple[str, str, int], int] = {}
         self._took: dict[str, list[float]] = {}  # route -> requests by latency, and the sum of the seconds at the end
 
-    def add(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one."""
+    def add(self, route: str, method: str, status: int, seconds: float | None) -> None:
+        """Count one, and its time where that says something."""
         key = (route, method, status // 100)
         self._answered[key] = self._answered.get(key, 0) + 1
+        if seconds is None:
+            return
         took = self._took.get(route)
         if took is None:
             took = self._took[route] = [0.0] * (len(_LATENCIES) + 2)
@@ -106,8 +108,11 @@ class Metrics:
         self._age = Gauge("kasparro_catalog_age_seconds", "Time since the catalog was published.", registry=self.registry)
         self._database_up = Gauge("kasparro_database_up", "1 while the database answers.", registry=self.registry)
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count an answered request. `route` must be a template and `method` a known one, so that the labels stay bounded."""
+    def observe_request(self, route: str, method: str, status: int, seconds: float | None) -> None:
+        """Count an answered request; its time where that says something.
+
+        `route` must be a template and `method` a known one, so that the labels stay bounded.
+        """
         self._requests.add(route, method, status, seconds)
 
     def observe_run(self, run: RunFigures) -> None:

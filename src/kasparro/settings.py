@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -96,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     raw_megabytes: int = 500
     quote_days: int = 30
     hourly_days: int = 90
+    rate_limit_per_minute: int = 0  # requests of one client; 0: as many as it likes
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
@@ -126,11 +129,21 @@ _PLAIN: dict[str, str] = {
     "KASPARRO_RAW_MEGABYTES": "raw_megabytes",
     "KASPARRO_QUOTE_DAYS": "quote_days",
     "KASPARRO_HOURLY_DAYS": "hourly_days",
+    "KASPARRO_RATE_LIMIT_PER_MINUTE": "rate_limit_per_minute",
+    "KASPARRO_TRUSTED_PROXIES": "trusted_proxies",
 }
 _SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
-_AT_LEAST: dict[str, int] = {"port": 1, "refresh_seconds": 0, "raw_days": 0, "raw_megabytes": 0, "quote_days": 2, "hourly_days": 2}
+_AT_LEAST: dict[str, int] = {
+    "port": 1,
+    "refresh_seconds": 0,
+    "raw_days": 0,
+    "raw_megabytes": 0,
+    "quote_days": 2,
+    "hourly_days": 2,
+    "rate_limit_per_minute": 0,
+}
 
 NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
 
@@ -162,6 +175,8 @@ def _converted(name: str, field: str, text: str) -> object:
     types = {f.name: f.type for f in msgspec.structs.fields(Settings)}
     if field == "data_dir":
         return Path(text).expanduser().absolute()
+    if field == "trusted_proxies":
+        return _networks(name, text)
     try:
         value = msgspec.convert(text, types[field], strict=False)
     except msgspec.ValidationError as error:
@@ -172,6 +187,14 @@ def _converted(name: str, field: str, text: str) -> object:
         message = f"{name}={text!r}: must be at least {least}"
         raise SettingsError(message)
     return value
+
+
+def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        message = f"{name}={text!r}: {error}; write addresses or networks separated by commas, like 10.0.0.0/8,127.0.0.1"
+        raise SettingsError(message) from None
 
 
 def _check_database_url(url: str) -> None:

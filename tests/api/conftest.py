@@ -15,6 +15,7 @@ from kasparro.api.app import create_api
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.ingest.run import Ingest
@@ -109,7 +110,14 @@ async def serving(services: Dependencies, *, quick: bool = True) -> AsyncIterato
         listener.bind(("127.0.0.1", 0))
         hot = HotAnswers(services)
         protocol = protocol_of(hot) if quick else "httptools"
-        config = uvicorn.Config(create_api(services, hot), http=protocol, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+        config = uvicorn.Config(
+            create_api(services, hot),  # type: ignore[arg-type]
+            http=protocol,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+        )
         server = uvicorn.Server(config)
         server.capture_signals = nullcontext  # type: ignore[method-assign]
         task = asyncio.create_task(server.serve(sockets=[listener]))
@@ -147,11 +155,15 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
         runner=runner,
         judge=judge,
         outlooks=Ingest(settings, clock, database, http, sources),
+        readers=Readers(holder),
         random=random.Random(1),
         admin_wait_seconds=0.2,
     )
+    work = asyncio.create_task(services.readers.work())
     async with serving(services) as url, aiohttp.ClientSession() as client:
         yield Server(services, runner, judge, clock, url, client)
+        services.readers.end()
+    work.cancel()
     await http.close()
 
 

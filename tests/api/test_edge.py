@@ -163,6 +163,19 @@ BAD = [
     ("/data?limit=", 400, "invalid_parameter", "limit"),
     ("/data?limit=1&limit=2", 400, "invalid_parameter", "limit"),
     ("/data?limit=%D9%A3", 400, "invalid_parameter", "limit"),
+    ("/data?limit=1.0", 400, "invalid_parameter", "limit"),
+    ("/data?limit=1e2", 400, "invalid_parameter", "limit"),
+    ("/data?limit=%2B5", 400, "invalid_parameter", "limit"),
+    ("/data?limit=9999999999999999999999", 400, "invalid_parameter", "limit"),
+    ("/data?order=", 400, "invalid_parameter", "order"),
+    ("/data?order=id&order=rank", 400, "invalid_parameter", "order"),
+    ("/data?min_sources=-1", 400, "invalid_parameter", "min_sources"),
+    ("/data?envelope=1", 400, "invalid_parameter", "envelope"),
+    ("/data?cursor=" + "A" * 1001, 400, "invalid_parameter", "cursor"),
+    ("/data?ids=" + ",".join(map(str, range(501))), 400, "invalid_parameter", "ids"),
+    ("/prices?ids=,,", 400, "invalid_parameter", "ids"),
+    ("/stream?ids=" + ",".join(map(str, range(101))), 400, "invalid_parameter", "ids"),
+    ("/mappings?limit=1001", 400, "invalid_parameter", "limit"),
     ("/data?order=price", 400, "invalid_parameter", "order"),
     ("/data?source=binance", 400, "invalid_parameter", "source"),
     ("/data?all=maybe", 400, "invalid_parameter", "all"),
@@ -181,6 +194,9 @@ BAD = [
     ("/coins/a%00b", 400, "invalid_request", None),
     ("/data?q=%ff", 400, "invalid_request", None),
     ("/coins/%ff", 400, "invalid_request", None),
+    ("/resolve?symbol=%00", 400, "invalid_request", None),
+    ("/data?%00=1", 400, "invalid_request", None),
+    ("/data?q=%C3", 400, "invalid_request", None),
     ("/coins/nothing", 404, "not_found", None),
     ("/coins/a%2Fb", 404, "not_found", None),
     ("/runs/999", 404, "not_found", None),
@@ -223,6 +239,19 @@ async def test_a_fault_of_the_service_is_a_problem_too(filled: Server, monkeypat
         assert (status, body["code"]) == (500, "internal_error")
         assert headers["X-Request-ID"]
         assert "NoneType" not in str(body)
+
+
+async def test_a_client_that_goes_amid_its_body_is_no_fault_of_ours(api: Server) -> None:
+    """It counts as a bad request and not as a failure."""
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /admin/run-etl HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+    await asyncio.sleep(0.1)
+    writer.close()
+    counted = 'kasparro_http_requests_total{method="POST",route="/admin/run-etl",status_class="4xx"} 1.0'
+    async with asyncio.timeout(5):
+        while counted not in (await api.get("/metrics"))[1].decode():
+            await asyncio.sleep(0.02)
 
 
 async def _raw(api: Server, path: str, accepted: str) -> tuple[int, bytes, dict[str, str]]:

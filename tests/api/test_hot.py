@@ -151,7 +151,7 @@ def test_what_is_kept_is_bounded(filled: Server) -> None:
     catalog = filled.services.catalog.current
     for n in range(60):
         hot.keep(catalog, b"/data?limit=%d" % n, None, "/data", [(b"etag", b'W/"1"')], b"x" * 900_000)
-        hot.answer(b"/data?limit=0", (), (), with_body=False)
+        hot.answer(b"/data?limit=0", (), (), None, with_body=False)
     assert sum(len(kept.body) for kept in hot._kept.values()) <= KEPT_BYTES
-    assert hot.answer(b"/data?limit=0", (), (), with_body=True) is not None
-    assert hot.answer(b"/data?limit=1", (), (), with_body=True) is None
+    assert hot.answer(b"/data?limit=0", (), (), None, with_body=True) is not None
+    assert hot.answer(b"/data?limit=1", (), (), None, with_body=True) is None

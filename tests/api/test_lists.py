@@ -50,11 +50,24 @@ async def test_rows_are_as_the_contract_says(api: Server, market: Market) -> Non
         ("limit=2", ["bitcoin", "ethereum"]),
         ("order=volume", ["ethereum", "bitcoin", "tiny", "bitcoin-2"]),
         ("order=id", ["bitcoin", "bitcoin-2", "ethereum", "tiny"]),
-        ("ids=tiny,bitcoin,nothing", ["bitcoin", "tiny"]),
+        ("ids=tiny,bitcoin,nothing,btc-bitcoin", ["tiny", "bitcoin"]),
+        ("ids=tiny,bitcoin&order=rank", ["bitcoin", "tiny"]),
         ("ids=btc-bitcoin", ["bitcoin"]),
         ("symbol=btc", ["bitcoin", "bitcoin-2"]),
         ("source=coinpaprika", ["bitcoin", "bitcoin-2"]),
         ("q=COIN%20cl", ["bitcoin-2"]),
+        ("q=bitcoin", ["bitcoin", "bitcoin-2"]),
+        ("q=bitcoin%20clone", ["bitcoin-2"]),
+        ("q=clone%20btc", ["bitcoin-2"]),
+        ("q=bitcon", ["bitcoin", "bitcoin-2"]),
+        ("q=etherium", ["ethereum"]),
+        ("q=e&all=true", ["ethereum"]),
+        ("q=n", []),
+        ("q=n&all=true", ["unpriced"]),
+        ("q=%20", []),
+        ("q=coin&source=coinpaprika&order=volume", ["bitcoin", "bitcoin-2"]),
+        ("q=coin&ids=bitcoin-2,bitcoin,tiny", ["bitcoin-2", "bitcoin"]),
+        ("q=coin&symbol=ETH", []),
         ("min_sources=2", ["bitcoin"]),
         ("all=true", ["bitcoin", "ethereum", "tiny", "bitcoin-2", "unpriced"]),
         ("all=true&order=id", ["bitcoin", "bitcoin-2", "ethereum", "tiny", "unpriced"]),
@@ -124,6 +137,12 @@ async def _walk(api: Server, path: str, between: Any = None) -> list[str]:
         "limit=2&order=id&all=true",
         "limit=1&source=coingecko",
         "limit=2&all=true&source=coingecko",
+        "limit=2&q=coin",
+        "limit=3&q=coin&all=true",
+        "limit=2&q=coin&order=volume",
+        "limit=2&min_sources=1&order=id",
+        "limit=3&ids=coin-3,coin-1,never-priced-1,coin-0,coin-2,coin-4,coin-5,coin-6,never-priced-2&all=true",
+        "limit=2&all=true",
     ],
 )
 async def test_a_walk_shows_each_coin_once_though_ranks_move(api: Server, market: Market, query: str) -> None:
@@ -144,9 +163,41 @@ async def test_a_walk_shows_each_coin_once_though_ranks_move(api: Server, market
 
     seen = await _walk(api, f"/data?{query}", shuffle)
 
-    expected = {f"coin-{n}" for n in range(7)} | ({"never-priced-1", "never-priced-2"} if "all=true" in query else set())
+    expected = {f"coin-{n}" for n in range(7)}
+    if "all=true" in query and "q=" not in query:
+        expected |= {"never-priced-1", "never-priced-2"}
     assert sorted(id_ for id_ in seen if not id_.startswith("newcomer")) == sorted(expected)
     assert len(seen) == len(set(seen))
+
+
+async def test_the_best_matches_come_first_and_the_larger_of_equals(api: Server, market: Market) -> None:
+    """What is it, then what begins so or nearly is it, then its words, then what contains it, then typos; each by rank, pages included."""
+    coins = {
+        "b-exact": ("Bitcon", 1.0), "bitcoin": ("Bitcoin", 9e9), "c-begins": ("BitCone", 5.0), "c-words": ("The Bitcon", 8e9),
+        "c-contains": ("Orbitcon", 7e9), "c-typo": ("Old Bitcoin", 6e9), "c-typo-unpriced": ("New Bitcoin", None), "c-other": ("Bit", 1e10),
+    }  # fmt: skip
+    for number, (coin_id, (name, cap)) in enumerate(coins.items()):
+        await market.coin(coin_id, None if cap is None else 1.0, symbol=f"S{number}", name=name, market_cap=cap)
+    await api.refresh()
+    best = ["b-exact", "bitcoin", "c-begins", "c-words", "c-contains", "c-typo"]
+
+    for limit in (1, 2, 100):
+        assert await _walk(api, f"/data?q=bitcon&limit={limit}") == best
+        assert await _walk(api, f"/coins?q=bitcon&all=true&limit={limit}") == [*best, "c-typo-unpriced"]
+    assert await _walk(api, "/data?q=bitcon&order=id") == sorted(best)
+    assert await _walk(api, "/data?q=bitcon&order=rank") == ["bitcoin", "c-words", "c-contains", "c-typo", "c-begins", "b-exact"]
+
+
+async def test_a_renamed_coin_is_found_by_its_new_name_alone(api: Server, market: Market) -> None:
+    """The search knows what a publication has changed."""
+    key = await market.coin("coin-a", 1.0, symbol="AAA", name="Former Name")
+    await api.refresh()
+    await market.execute("UPDATE catalog_version SET version = version + 1")
+    await market.execute("UPDATE coins SET name = 'Present', version = (SELECT version FROM catalog_version) WHERE coin_key = $1", key)
+    await api.refresh()
+
+    assert [row["id"] for row in (await api.get("/data?q=present"))[1]] == ["coin-a"]
+    assert (await api.get("/data?q=former"))[1] == []
 
 
 async def test_a_cursor_of_another_list_or_a_forged_one_is_refused(api: Server, market: Market) -> None:

@@ -301,7 +301,8 @@ async def test_the_openapi_document_knows_every_operation(api: Server) -> None:
     _, document, _ = await api.get("/openapi.json")
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/mappings", "/mappings.csv", "/resolve", "/health", "/health/live",
+        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/stream", "/mappings", "/mappings.csv", "/resolve", "/health",
+            "/health/live",
         "/health/ready", "/stats", "/runs", "/runs/{run_id}", "/metrics", "/docs", "/openapi.json", "/admin/run-etl",
         "/admin/judgements", "/admin/judgements/{judgement_id}",
     }  # fmt: skip

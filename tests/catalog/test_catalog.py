@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from kasparro.api.conditional import etag
+from kasparro.catalog import search
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import EMPTY
 from kasparro.catalog.remembered import ORDERS_MAX, RememberedOrders
@@ -30,6 +31,24 @@ async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
     assert holder.current.find("a") is not first.find("a")
     assert holder.current.find("b") is first.find("b")
     assert holder.current.version == 3
+
+
+async def test_many_new_names_are_indexed_after_the_swap(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text index is made anew once more names changed than are looked through one by one, and not for prices."""
+    monkeypatch.setattr(search, "STALE_MAX", 1)
+    market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
+    key = await market.coin("a", 1.0)
+    await holder.refresh()
+    assert (holder.current.texts.keys.tolist(), holder.current.texts.stale) == ([], {key})
+    await market.coin("b", 2.0)
+
+    await holder.refresh()
+
+    indexed = holder.current.texts
+    assert (len(indexed.keys), indexed.stale) == (2, frozenset())
+    await market.reprice(key, 3.0)
+    await holder.refresh()
+    assert holder.current.texts is indexed
 
 
 async def test_a_version_that_runs_backwards_is_another_database(db: Database) -> None:

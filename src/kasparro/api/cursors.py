@@ -21,6 +21,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     version: int  # of the catalog whose order is walked; 0: an order by id, which needs none
     position: int = 0  # in that order
     after: str | None = None  # the id (of what is sorted by id) after which the list goes on
+    grade: int = 0  # how well the last row matched, where the best matches come first
 
 
 def write(place: Place, listed: str) -> str:

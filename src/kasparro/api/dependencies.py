@@ -4,8 +4,11 @@ import asyncio
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
+from kasparro.api.rate_limit import RateLimit
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
@@ -65,6 +68,12 @@ class Dependencies:
     judge: Judge
     outlooks: Outlooks
     random: random.Random
+    readers: Readers
     metrics: Metrics = field(default_factory=Metrics)
     manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
+
+    @cached_property
+    def rate_limit(self) -> RateLimit | None:
+        """What one client may ask; None: as much as it likes."""
+        return RateLimit(self.settings) if self.settings.rate_limit_per_minute else None

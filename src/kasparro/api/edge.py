@@ -12,7 +12,8 @@ from kasparro.api.compression import LEAST_BYTES, Encoding, StreamCompressor, co
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
 from kasparro.api.hot import HotAnswers
-from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request
+from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
+from kasparro.api.rate_limit import FREE_PATHS
 
 log = logs.get()
 
@@ -24,11 +25,14 @@ SLOW_SECONDS = 1.0
 REQUEST_ID = "kasparro.request_id"
 STARTED = "kasparro.started"
 MADE_FROM = "kasparro.made_from"  # the catalog of which alone the answer is made, together with the path and query
+HEAD = "kasparro.head"  # only the headers will be sent
+LIVE = "kasparro.live"  # the answer lasts for as long as the client reads
 
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SLASHES = re.compile(r"/{2,}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _COMPRESSIBLE = (b"application/json", b"application/problem+json", b"text/", b"application/openapi", b"image/svg")
+_NEVER_COMPRESSED = b"text/event-stream"
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -49,7 +53,7 @@ class Edge:
         exchange = _Exchange(self._services, self._hot, self._ids, scope, send)
         inner: Any = exchange.inner
         try:
-            refusal = _refusal(scope)
+            refusal = self._too_many(scope) or _refusal(scope)
             if refusal is not None:
                 await send_problem(refusal, exchange.send)
                 return
@@ -63,6 +67,13 @@ class Edge:
             await send_problem(internal_error(error), exchange.send)
         finally:
             exchange.finished()
+
+    def _too_many(self, scope: HTTPScope) -> ProblemError | None:
+        limit, client = self._services.rate_limit, scope["client"]
+        if limit is None or scope["path"].startswith(FREE_PATHS):
+            return None
+        wait = limit.refuse(client[0] if client else None, scope["headers"], self._services.clock.monotonic())
+        return None if wait is None else rate_limited(wait)
 
 
 def internal_error(_error: Exception) -> ProblemError:
@@ -141,6 +152,7 @@ class _Exchange:
         inner: Any = dict(scope)
         if not self._with_body:
             inner["method"] = "GET"
+        inner[HEAD] = not self._with_body
         inner[REQUEST_ID] = self.request_id.decode()
         inner[STARTED] = self._started
         self.inner = inner
@@ -184,7 +196,8 @@ class _Exchange:
             encoded = encoded or lower == b"content-encoding"
             headers.append((lower, value))
         status: int = start["status"]
-        compressible = media_type.startswith(_COMPRESSIBLE) and not encoded
+        # A compressor would hold back events until it has enough of them.
+        compressible = media_type.startswith(_COMPRESSIBLE) and not encoded and not media_type.startswith(_NEVER_COMPRESSED)
         if compressible and self._encoding is not None and (more or len(body) > LEAST_BYTES):
             headers.append((b"content-encoding", self._encoding.encode()))
             if more:
@@ -226,9 +239,10 @@ class _Exchange:
         seconds = self._services.clock.monotonic() - self._started
         route: str = self.inner.get("path_template") or "unmatched"
         method: str = self.inner["method"] if self._with_body else "HEAD"
-        self._services.metrics.observe_request(route, method if method in _METHODS else "other", self._status, seconds)
+        live = LIVE in self.inner  # lasts as long as its reader wants, which says nothing of us
+        self._services.metrics.observe_request(route, method if method in _METHODS else "other", self._status, None if live else seconds)
         failed = self._status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if failed or seconds > SLOW_SECONDS or self.inner["path"].startswith("/admin"):
+        if failed or (seconds > SLOW_SECONDS and not live) or self.inner["path"].startswith("/admin"):
             level = log.warning if failed else log.info
             level(
                 "http.request",

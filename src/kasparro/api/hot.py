@@ -5,7 +5,7 @@ for byte what the application would answer, but for the request's own headers.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ class HotAnswers:
     def __init__(self, services: Dependencies) -> None:
         self._services = services
         self._clock, self._metrics, self._holder = services.clock, services.metrics, services.catalog
+        self._limit = services.rate_limit
         self._ids = RequestIds(services.random)
         self._catalog: Catalog = EMPTY
         self._kept: OrderedDict[tuple[bytes, Encoding | None], Kept] = OrderedDict()
@@ -63,10 +64,12 @@ class HotAnswers:
         while self._bytes > KEPT_BYTES:
             self._bytes -= len(self._kept.popitem(last=False)[1].body)
 
-    def answer(self, target: bytes, headers: Iterable[Header], given: Sequence[Header], *, with_body: bool) -> bytes | None:
+    def answer(
+        self, target: bytes, headers: Sequence[Header], given: Sequence[Header], client: tuple[str, int] | None, *, with_body: bool
+    ) -> bytes | None:
         """The whole answer to a GET (or, without its body, a HEAD) as it goes over the wire; None: ask the application.
 
-        `given` are the headers that the server adds to every answer. Names of `headers` are in lower case.
+        `given` are the headers that the server adds to every answer, `client` is its address. Names of `headers` are in lower case.
         """
         started = self._clock.monotonic()
         request_id = accept = if_none_match = b""
@@ -80,8 +83,8 @@ class HotAnswers:
             elif name in _UNUSUAL:
                 return None
         kept = self._find(target, _negotiated(accept) if accept else None)
-        if kept is None:
-            return None
+        if kept is None or (self._limit is not None and self._limit.refuse(client[0] if client else None, headers, started) is not None):
+            return None  # the application refuses in words
         changed = not if_none_match or not _matches(if_none_match, kept.etag)
         seconds = self._clock.monotonic() - started
         self._metrics.observe_request(kept.route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)

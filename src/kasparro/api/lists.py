@@ -1,9 +1,9 @@
 """Lists of coins: filters, orders, and pages that a reader can walk while ranks move."""
 
 from array import array
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,15 +16,27 @@ from kasparro.api.parameters import Parameter
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import by_symbol
-from kasparro.catalog.orders import few_in_order
+from kasparro.catalog.orders import order_key
+from kasparro.catalog.search import search
+from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.clock import Clock, in_pieces
 from kasparro.records import Pieces
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 _COINS_PER_PIECE = 2_500
+_LOOKED_UP_MAX = 64  # the places of so many coins are found sooner one by one than by going through an order
 
 LIMIT = parameters.integer("limit", "How many rows at most.", default=LIMIT_DEFAULT, least=1, most=LIMIT_MAX)
 CURSOR = parameters.text("cursor", "Where the last page ended: from its Link header.", most=1_000)
+
+_ORDER_TEXT = (
+    "rank: by market cap; volume: by 24 h volume; id: by id. Without it: with `ids` as asked for, with `q` the best matches first, "
+    "otherwise by rank."
+)
+_Q_TEXT = (
+    "Only coins whose name, symbol or id has these words, in any case: is this, begins with it, has words that begin so, or contains "
+    "them; a word of five or more letters may be one letter off."
+)
 
 
 def list_parameters(sources: Sequence[str]) -> list[Parameter]:
@@ -32,11 +44,11 @@ def list_parameters(sources: Sequence[str]) -> list[Parameter]:
     return [
         LIMIT,
         CURSOR,
-        parameters.choice("order", "rank: by market cap; volume: by 24 h volume; id: by id.", ["rank", "id", "volume"], default="rank"),
+        parameters.choice("order", _ORDER_TEXT, ["rank", "id", "volume"]),
         parameters.names("ids", "Only these coins, by id or alias, separated by commas.", example=["bitcoin", "ethereum"]),
         parameters.text("symbol", "Only coins with this symbol, in any case.", example="BTC"),
         parameters.choice("source", "Only coins that this source knows.", sources),
-        parameters.text("q", "Only coins whose name, symbol or id contains this, in any case.", example="bit"),
+        parameters.text("q", _Q_TEXT, example="bit"),
         parameters.integer("min_sources", "Only coins that at least so many sources know.", default=0, least=0, most=100),
         parameters.flag("all", "Coins that never had a price, too."),
         parameters.flag("envelope", "An object with the rows under `data` instead of the rows alone."),
@@ -51,29 +63,36 @@ class CoinPage(msgspec.Struct, frozen=True):
     cursor: str | None  # of the next page
 
 
-Keep = Callable[[Entry], bool]
+class _Walk(msgspec.Struct, frozen=True):
+    """What a list goes along: first the coins that have a place in an order, then the others by id."""
+
+    version: int  # of the order; 0: it needs none
+    order: str
+    keys: "array[int]"  # the coins in their places
+    rest: "array[int] | None"  # coins by id, of which those without a place follow; None: none do
+    now: bool  # whether the places are those that the coins have in the catalog
 
 
 class _Wanted(msgspec.Struct, frozen=True):
     """What a list is narrowed to."""
 
-    keep: Keep | None  # what a coin must be like; None: anything goes
+    keep: Callable[[Entry], bool]
     few: list[Entry] | None  # the coins that an index leaves of all, to be tested by `keep` like any; None: no index helps
+    grades: Mapping[int, int]  # how well a coin matches, by key, where that comes before its place
 
-    def among_few(self) -> list[Entry]:
-        """Those of the few that pass."""
-        return [entry for entry in self.few or () if self.keep is None or self.keep(entry)]
+
+_Page = tuple[list[Entry], int, Place | None]
+_Row = tuple[int, bool, int, str, Entry]  # grade, whether it has no place, its place, its id where it has none
 
 
 async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[str, Any]) -> CoinPage:
     """The page that checked list parameters ask for. Raises ProblemError for a bad or expired cursor."""
     catalog = holder.current
-    listed = _listed(path, query)
+    order = query["order"] or ("asked" if query["ids"] else "match" if query["q"] else "rank")
+    listed = _listed(path, query, order)
     place = cursors.read(query["cursor"], listed) if query["cursor"] else None
-    wanted = _wanted(catalog, query)
-    by_id = query["order"] == "id"
-    page = _page_by_id(catalog, query, place, wanted) if by_id else _page_by_order(holder, catalog, query, place, wanted)
-    entries, total, following = await in_pieces(page, clock)
+    walk = _walk(holder, catalog, query, order, place)
+    entries, total, following = await in_pieces(_page(catalog, walk, query, place or Place(walk.version)), clock)
     return CoinPage(entries, total, None if following is None else cursors.write(following, listed))
 
 
@@ -85,111 +104,148 @@ def next_link(call: Call, cursor: str | None) -> str | None:
     return f"{quote(call.path)}?{urlencode([*kept, ('cursor', cursor)])}"
 
 
-_Page = tuple[list[Entry], int, Place | None]
-
-
-def _page_by_id(catalog: Catalog, query: dict[str, Any], place: Place | None, wanted: _Wanted) -> Pieces[_Page]:
-    keys = catalog.orders.id_all if query["all"] else catalog.orders.id
-    entries, limit = catalog.entries, query["limit"]
-    after = place.after if place is not None and place.after is not None else ""
-    if wanted.keep is None:
-        start = bisect_right(keys, after, key=lambda key: entries[key].coin_id)
-        page = [entries[key] for key in keys[start : start + limit]]
-        more = start + limit < len(keys)
-        return page, len(keys), Place(0, after=page[-1].coin_id) if more and page else None
-    if wanted.few is None:
-        found = yield from _kept(catalog, keys, wanted.keep)
-    else:
-        found = few_in_order((entry for entry in wanted.among_few() if query["all"] or entry.price is not None), "id")
-    start = bisect_right(found, after, key=lambda entry: entry.coin_id)
-    page = found[start : start + limit]
-    return page, len(found), Place(0, after=page[-1].coin_id) if start + limit < len(found) else None
-
-
-def _page_by_order(holder: CatalogHolder, catalog: Catalog, query: dict[str, Any], place: Place | None, wanted: _Wanted) -> Pieces[_Page]:
-    place = place or Place(catalog.version)
-    orders = catalog.orders if place.version == catalog.version else holder.orders(place.version)
+def _walk(holder: CatalogHolder, catalog: Catalog, query: dict[str, Any], order: str, place: Place | None) -> _Walk:
+    if order == "asked":
+        asked = dict.fromkeys(entry.coin_key for entry in map(catalog.find, query["ids"]) if entry is not None)
+        return _Walk(0, order, array("i", asked), None, now=False)
+    if order == "id":
+        return _Walk(0, order, array("i"), catalog.orders.id_all if query["all"] else catalog.orders.id, now=False)
+    version = catalog.version if place is None else place.version
+    orders = catalog.orders if version == catalog.version else holder.orders(version)
     if orders is None:
         raise cursors.expired()
-    keys = orders.rank if query["order"] == "rank" else orders.volume
+    keys = orders.volume if order == "volume" else orders.rank
+    return _Walk(version, order, keys, catalog.orders.id_all if query["all"] else None, now=version == catalog.version)
+
+
+def _page(catalog: Catalog, walk: _Walk, query: dict[str, Any], place: Place) -> Pieces[_Page]:
+    wanted = yield from _wanted(catalog, query)
+    if wanted is None:
+        return _page_of_all(catalog, walk, place, query["limit"])
     limit = query["limit"]
-    if wanted.keep is None and not query["all"] and place.version == catalog.version:
-        page = [catalog.entries[key] for key in keys[place.position : place.position + limit]]
-        end = place.position + limit
-        return page, len(keys), Place(place.version, end) if end < len(keys) else None
-    if wanted.few is not None and place.version == catalog.version:
-        ordered = few_in_order(wanted.among_few(), query["order"])
-        found = [entry for entry in ordered if entry.price is not None]
-        tail = ordered[len(found) :] if query["all"] else []
+    if wanted.few is None:
+        rows, total = yield from _rows_after(catalog, walk, wanted.keep, place, limit, priced=not query["all"])
     else:
-        found, tail = yield from _found_in_order(catalog, keys, wanted.keep, all_coins=query["all"])
-    total = len(found) + len(tail)
-    page, following = [], None
-    if place.after is None:
-        position = {key: number for number, key in enumerate(keys)} if place.position else {}
-        start = bisect_right(found, place.position - 1, key=lambda entry: position[entry.coin_key]) if place.position else 0
-        page = found[start : start + limit]
-        if start + limit < len(found):
-            last = page[-1].coin_key
-            return page, total, Place(place.version, (position[last] if position else keys.index(last)) + 1)
+        few = yield from _few_rows(catalog, walk, wanted, query)
+        shown = (place.grade, False, place.position - 1, "") if place.after is None else (place.grade, True, 0, place.after)
+        rows, total = few[bisect_right(few, shown, key=lambda row: row[:4]) :], len(few)
+    following = None
+    if len(rows) > limit:
+        grade, unplaced, position, coin_id, _ = rows[limit - 1]
+        following = Place(walk.version, grade=grade, after=coin_id) if unplaced else Place(walk.version, position + 1, grade=grade)
+    return [row[4] for row in rows[:limit]], total, following
+
+
+def _page_of_all(catalog: Catalog, walk: _Walk, place: Place, limit: int) -> _Page:
+    """A page of a list without filters: nothing but what it shows is looked at."""
+    entries, keys, rest = catalog.entries, walk.keys, walk.rest
+    page: list[Entry] = []
+    position = place.position if place.after is None else len(keys)
+    while position < len(keys) and len(page) < limit:
+        some = keys[position : position + limit - len(page)]
+        position += len(some)
+        # Coins that have gone since the order was made, or lost their price, have a place in it still.
+        page += [entry for entry in map(entries.get, some) if entry is not None and (rest is not None or entry.price is not None)]
+    if rest is None:
+        return page, len(keys), Place(walk.version, position) if position < len(keys) else None
+    if position < len(keys):
+        return page, len(rest), Place(walk.version, position)
+    placed = frozenset(keys)
     after = place.after or ""
-    start = bisect_right(tail, after, key=lambda entry: entry.coin_id)
-    rest = tail[start : start + limit - len(page)]
-    if start + len(rest) < len(tail):
-        following = Place(place.version, after=rest[-1].coin_id if rest else after)
-    return page + rest, total, following
+    start = bisect_right(rest, after, key=lambda key: entries[key].coin_id)
+    following = islice((entries[key] for key in rest[start:] if key not in placed), limit - len(page) + 1)
+    page += following
+    if len(page) <= limit:
+        return page, len(rest), None
+    del page[limit:]
+    last = page[-1]
+    return page, len(rest), Place(walk.version, after="" if last.coin_key in placed else last.coin_id)
 
 
-def _found_in_order(catalog: Catalog, keys: "array[int]", keep: Keep | None, *, all_coins: bool) -> Pieces[tuple[list[Entry], list[Entry]]]:
-    """The coins that pass: those in an order's places, and with `all_coins` the others by id.
+def _rows_after(
+    catalog: Catalog, walk: _Walk, keep: Callable[[Entry], bool], place: Place, limit: int, *, priced: bool
+) -> Pieces[tuple[list[_Row], int]]:
+    """The rows after a place, at least one more than the limit where there are so many, and how many the whole list has.
 
-    They are counted on what they are now, in the places that they had when the walk began; those that have come since stand in
-    no place of that order and are, with `all_coins`, among the ones that follow by id.
+    Every coin is looked at, since no index knows which ones pass. Coins are judged on what they are now, in the places that they had
+    when the walk began; those that have come since stand in no place of that order and are, where the list shows the rest, among the
+    ones that follow by id.
     """
-    found = yield from _kept(catalog, keys, keep, priced=not all_coins)
-    tail: list[Entry] = []
-    if all_coins:
-        placed = frozenset(keys)
-        tail = yield from _kept(catalog, array("i", [key for key in catalog.orders.id_all if key not in placed]), keep)
-    return found, tail
-
-
-def _kept(catalog: Catalog, keys: "array[int]", keep: Keep | None, *, priced: bool = False) -> Pieces[list[Entry]]:
-    """The coins that still exist and pass, in the order of their keys."""
-    found: list[Entry] = []
-    get = catalog.entries.get
-    for start in range(0, len(keys), _COINS_PER_PIECE):
-        some: Iterator[Entry | None] = map(get, keys[start : start + _COINS_PER_PIECE])
-        found += [entry for entry in some if entry is not None and (keep is None or keep(entry)) and not (priced and entry.price is None)]
+    entries, rows, total = catalog.entries, list[_Row](), 0
+    for start in range(0, len(walk.keys), _COINS_PER_PIECE):
+        places = enumerate(map(entries.get, walk.keys[start : start + _COINS_PER_PIECE]), start)
+        some = [(n, e) for n, e in places if e is not None and keep(e) and not (priced and e.price is None)]
+        total += len(some)
+        if place.after is None and len(rows) <= limit:
+            rows += [(0, False, n, "", e) for n, e in some if n >= place.position]
         yield
-    return found
+    if walk.rest is not None:
+        placed, after = frozenset(walk.keys), place.after or ""
+        for start in range(0, len(walk.rest), _COINS_PER_PIECE):
+            others = [entries[key] for key in walk.rest[start : start + _COINS_PER_PIECE] if key not in placed]
+            passing = [e for e in others if keep(e)]
+            total += len(passing)
+            if len(rows) <= limit:
+                rows += [(0, True, 0, e.coin_id, e) for e in passing if e.coin_id > after]
+            yield
+    return rows, total
 
 
-def _wanted(catalog: Catalog, query: dict[str, Any]) -> _Wanted:
-    """What a list's filters leave of it."""
-    tests: list[Keep] = []
+def _few_rows(catalog: Catalog, walk: _Walk, wanted: _Wanted, query: dict[str, Any]) -> Pieces[list[_Row]]:
+    """The rows of a list, in order, of which an index tells all the coins that may be in it."""
+    few = [entry for entry in wanted.few or () if wanted.keep(entry) and (query["all"] or entry.price is not None)]
+    yield
+    places = _places(catalog, walk, few)
+    yield
+    grades: Mapping[int, int] = wanted.grades if walk.order == "match" else {}
+    rows: list[_Row] = []
+    for entry in few:
+        place = places.get(entry.coin_key)
+        grade = grades.get(entry.coin_key, 0)
+        if place is not None:
+            rows.append((grade, False, place, "", entry))
+        elif walk.rest is not None:
+            rows.append((grade, True, 0, entry.coin_id, entry))
+    yield
+    return (yield from sort_in_pieces(rows))
+
+
+def _places(catalog: Catalog, walk: _Walk, few: list[Entry]) -> dict[int, int]:
+    """The places of the coins that have one, by key."""
+    if walk.now and len(few) <= _LOOKED_UP_MAX:
+        key = order_key("volume" if walk.order == "volume" else "rank")
+        priced = [entry for entry in few if entry.price is not None]
+        return {e.coin_key: bisect_left(walk.keys, key(e), key=lambda n: key(catalog.entries[n])) for e in priced}
+    sought = {entry.coin_key for entry in few}
+    return {key: n for n, key in enumerate(walk.keys) if key in sought}
+
+
+def _wanted(catalog: Catalog, query: dict[str, Any]) -> Pieces[_Wanted | None]:
+    """What a list's filters leave of it; None: it has none."""
+    tests: list[Callable[[Entry], bool]] = []
     few: dict[int, Entry] | None = None
+    grades: dict[int, int] = {}
     if query["ids"]:
         few = {entry.coin_key: entry for entry in map(catalog.find, query["ids"]) if entry is not None}
     if query["symbol"]:
         known = {entry.coin_key: entry for entry in by_symbol(catalog, query["symbol"])}
         few = known if few is None else {key: entry for key, entry in known.items() if key in few}
-    if few is not None:
-        tests.append(lambda entry: entry.coin_key in few)
+    if query["q"]:
+        grades = yield from search(catalog, query["q"])
+        few = {key: catalog.entries[key] for key in grades if few is None or key in few}
     if query["source"]:
         source = query["source"]
         tests.append(lambda entry: source in entry.sources)
-    if query["q"]:
-        folded = query["q"].casefold()
-        tests.append(lambda entry: folded in entry.folded)
     if query["min_sources"]:
         least = query["min_sources"]
         tests.append(lambda entry: len(entry.sources) >= least)
-    keep = None if not tests else tests[0] if len(tests) == 1 else lambda entry: all(test(entry) for test in tests)
-    return _Wanted(keep, None if few is None else list(few.values()))
+    if few is None and not tests:
+        return None
+    keep = tests[0] if len(tests) == 1 else lambda entry: all(test(entry) for test in tests)
+    return _Wanted(keep, None if few is None else list(few.values()), grades)
 
 
-def _listed(path: str, query: dict[str, Any]) -> str:
+def _listed(path: str, query: dict[str, Any], order: str) -> str:
     """Names a list by all that decides what is in it and in which order."""
-    names = ("order", "ids", "symbol", "source", "q", "min_sources", "all")
-    return "\0".join(chain([path], (f"{name}={query[name]}" for name in names)))
+    names = ("ids", "symbol", "source", "q", "min_sources", "all")
+    return "\0".join([path, f"order={order}", *(f"{name}={query[name]}" for name in names)])

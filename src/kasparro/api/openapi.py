@@ -11,12 +11,14 @@ from kasparro import __version__
 from kasparro.api.operations import JSON, Answered, Operation
 from kasparro.api.parameters import Parameter
 from kasparro.api.problems import MEDIA_TYPE, Problem
+from kasparro.api.rate_limit import FREE_PATHS
 
 _REFERENCE = "#/components/schemas/{name}"
 _HEADERS = {
     "Link": "The next page, with rel=next.",
     "X-Total-Count": "Rows of the whole list.",
     "Location": "Where it is.",
+    "Retry-After": "Seconds to wait.",
     "WWW-Authenticate": "How to authenticate.",
     "ETag": "Identifies this state of the answer.",
 }
@@ -64,6 +66,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     answers = dict(operation.answers)
     answers.setdefault(400, Answered(f"Problem `invalid_parameter`, `cursor_invalid` or another: {_BOUNDS}."))
     answers.setdefault(414, Answered("The path is too long."))
+    if not operation.path.startswith(FREE_PATHS):
+        answers.setdefault(429, Answered("Too many requests from this address.", headers=("Retry-After",)))
     if operation.secured:
         answers.setdefault(401, Answered("The token is missing or wrong.", headers=("WWW-Authenticate",)))
         answers.setdefault(403, Answered("No token is configured: /admin is closed."))

@@ -1,9 +1,11 @@
 """What an operation of the API is: declared once, for routing, for parsing and for the OpenAPI document."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
+from litestar.types import Receive, Send
 
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.parameters import Parameter
@@ -25,10 +27,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     started: float  # monotonic seconds
 
 
+class Live(ABC):
+    """A body that is sent for as long as the client reads."""
+
+    @abstractmethod
+    async def send(self, receive: Receive, send: Send) -> None:
+        """Send the messages of the body, after that of its start. See ASGI."""
+
+
 class Answer(msgspec.Struct, kw_only=True):
     """What is sent back."""
 
-    body: bytes | AsyncIterator[bytes]
+    body: bytes | AsyncIterator[bytes] | Live
     status: int = 200
     media_type: str = JSON
     headers: list[tuple[str, str]] = msgspec.field(default_factory=list)
@@ -60,6 +70,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_schema: dict[str, Any] | None = None  # JSON Schema of the JSON body that may be sent
     body_required: bool = False
     conditional: bool = False  # answered from the catalog: with ETag and 304
+    live: bool = False  # the body is a Live
     secured: bool = False  # needs the admin token
     documented: bool = True
 

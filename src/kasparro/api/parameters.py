@@ -77,17 +77,17 @@ def text(name: str, description: str, *, most: int = 200, required: bool = False
     return Parameter(name=name, description=description, schema=schema, parse=parse, required=required, example=example)
 
 
-def names(name: str, description: str, *, required: bool = False, example: list[str] | None = None) -> Parameter:
+def names(name: str, description: str, *, required: bool = False, most: int = IDS_MAX, example: list[str] | None = None) -> Parameter:
     """Several ids, separated by commas. None where it is not given; an empty tuple can't be."""
 
     def parse(value: str) -> tuple[str, ...] | None:
         found = tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-        if len(found) > IDS_MAX:
-            message = f"must be at most {IDS_MAX} ids"
+        if len(found) > most:
+            message = f"must be at most {most} ids"
             raise ValueError(message)
         return found or None
 
-    schema = {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": IDS_MAX} | ({"minItems": 1} if required else {})
+    schema = {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": most} | ({"minItems": 1} if required else {})
     return Parameter(name=name, description=description, schema=schema, parse=parse, required=required, several=True, example=example)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from math import ceil
 
 import msgspec
 
@@ -81,6 +82,13 @@ def catalog_loading() -> ProblemError:
     """503 for a coin that is not known while the coins without a price are still being read, in the first seconds of a process."""
     detail = "this is not known yet: the service has just started and reads the coins that have no price. Try again in a second"
     return ProblemError(503, "catalog_loading", detail, headers=[("retry-after", "1")])
+
+
+def rate_limited(wait_seconds: float) -> ProblemError:
+    """429 for a client that asks too often."""
+    seconds = ceil(wait_seconds)
+    detail = f"too many requests from this address; wait {seconds} s, or ask for more rows at once: limit= and ids= take many"
+    return ProblemError(429, "rate_limited", detail, headers=[("retry-after", str(seconds))])
 
 
 def database_unavailable() -> ProblemError:

@@ -5,23 +5,23 @@ for an answer that is ready before it begins. A request that is not plain, or ha
 relies on names inside uvicorn, whose version is locked; a test compares both ways.
 """
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from kasparro.api.connections import BoundedProtocol
 from kasparro.api.hot import HotAnswers
 
 _METHODS = {b"GET": True, b"HEAD": False}  # whether the answer has its body
 
 
-def protocol_of(hot: HotAnswers) -> type[HttpToolsProtocol]:
+def protocol_of(hot: HotAnswers) -> type[BoundedProtocol]:
     """The class to give to uvicorn as `http`."""
 
-    class Protocol(HttpToolsProtocol):
+    class Protocol(BoundedProtocol):
         """One connection."""
 
         answered = False  # the message that is being read has its answer
 
         def on_message_begin(self) -> None:
             """A request begins. Its scope is made only where it goes the whole way."""
+            self.in_head = True
             self.url = b""
             self.headers = []
             self.expect_100_continue = False
@@ -30,9 +30,11 @@ def protocol_of(hot: HotAnswers) -> type[HttpToolsProtocol]:
         def on_headers_complete(self) -> None:
             """Answer at once, or go the whole way."""
             if self._is_plain():
-                answer = hot.answer(self.url, self.headers, self.server_state.default_headers, with_body=_METHODS[self.parser.get_method()])
+                with_body = _METHODS[self.parser.get_method()]
+                answer = hot.answer(self.url, self.headers, self.server_state.default_headers, self.client, with_body=with_body)
                 if answer is not None:
                     self.answered = True
+                    self.head_read()
                     self.transport.write(answer)
                     self.server_state.total_requests += 1
                     self._unset_keepalive_if_required()

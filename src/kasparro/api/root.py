@@ -12,6 +12,7 @@ _LINKS = {
     "data": "/data",
     "coins": "/coins",
     "prices": "/prices?ids=bitcoin",
+    "stream": "/stream?ids=bitcoin",
     "mappings": "/mappings",
     "health": "/health",
     "stats": "/stats",

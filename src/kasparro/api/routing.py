@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 from litestar import HttpMethod, Request, Response, asgi
-from litestar.exceptions import HTTPException, MethodNotAllowedException
+from litestar.exceptions import HTTPException, InternalServerException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
@@ -14,8 +14,8 @@ from litestar.types import Receive, Scope, Send
 from kasparro import logs
 from kasparro.api import conditional, parameters
 from kasparro.api.dependencies import Dependencies
-from kasparro.api.edge import MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
-from kasparro.api.operations import Answer, Call, Operation
+from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
+from kasparro.api.operations import Answer, Call, Live, Operation
 from kasparro.api.problems import MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
 from kasparro.api.token import check_token
 from kasparro.errors import DatabaseError
@@ -36,7 +36,7 @@ def handlers(operations: Sequence[Operation], services: Dependencies) -> list[AS
     ]
     for operation in operations:
         # Litestar can't route to an ASGI handler by path parameters, and gives one all methods of its path.
-        if operation.conditional and not operation.path_parameters and paths.count(operation.path) == 1:
+        if (operation.conditional or operation.live) and not operation.path_parameters and paths.count(operation.path) == 1:
             made.append(_asgi_handler(operation, services))
         else:
             made.append(_http_handler(operation, services))
@@ -110,10 +110,10 @@ def _as_problem(error: Exception) -> ProblemError:
 
 
 def _asgi_handler(operation: Operation, services: Dependencies) -> ASGIRouteHandler:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # the signature is ASGI's
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]  # type: ignore[typeddict-item]  # mounted for HTTP only
         if method == "OPTIONS":
-            await _send(Answer(body=b"", status=204, headers=[("allow", "GET, OPTIONS")]), send)
+            await _send(Answer(body=b"", status=204, headers=[("allow", "GET, OPTIONS")]), receive, send)
             return
         if method != operation.method:
             await send_problem(_as_problem(MethodNotAllowedException(headers={"allow": "GET, OPTIONS"})), send)
@@ -123,18 +123,26 @@ def _asgi_handler(operation: Operation, services: Dependencies) -> ASGIRouteHand
         except ProblemError as problem:
             await send_problem(problem, send)
             return
-        await _send(answer, send)
+        if isinstance(answer.body, Live):
+            ours: Any = scope
+            ours[LIVE] = True
+            if ours[HEAD]:
+                answer.body = b""
+        await _send(answer, receive, send)
 
     return asgi(operation.path, name=operation.operation_id, copy_scope=False)(app)
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Answer, receive: Receive, send: Send) -> None:
     headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
     if answer.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append((b"content-type", answer.media_type.encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     if isinstance(answer.body, bytes):
         await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        return
+    if isinstance(answer.body, Live):
+        await answer.body.send(receive, send)
         return
     async for part in answer.body:
         await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -143,12 +151,13 @@ async def _send(answer: Answer, send: Send) -> None:
 
 def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHandler:
     async def handler(request: Request[Any, Any, Any]) -> Response[Any]:
-        body = await request.body() if operation.method != "GET" else b""
+        body = await _body(request) if operation.method != "GET" else b""
         answer = await respond(operation, services, request.scope, body)
         headers = dict(answer.headers)
         if isinstance(answer.body, bytes):
             return Response(answer.body, status_code=answer.status, media_type=_without_charset(answer.media_type), headers=headers)
-        return Stream(answer.body, status_code=answer.status, media_type=_without_charset(answer.media_type), headers=headers)
+        parts: Any = answer.body  # a Live comes from what _asgi_handler answers
+        return Stream(parts, status_code=answer.status, media_type=_without_charset(answer.media_type), headers=headers)
 
     decorate = HTTPRouteHandler(
         _typed_path(operation),
@@ -159,6 +168,14 @@ def _http_handler(operation: Operation, services: Dependencies) -> HTTPRouteHand
         status_code=200,
     )
     return decorate(handler)
+
+
+async def _body(request: Request[Any, Any, Any]) -> bytes:
+    try:
+        return await request.body()
+    except InternalServerException:
+        # Nobody reads this answer: it says in the metrics that the fault was not ours.
+        raise ProblemError(400, "body_incomplete", "the connection was closed before the body was complete") from None
 
 
 def _options_handler(operation: Operation, methods: Sequence[str]) -> HTTPRouteHandler:

@@ -12,6 +12,7 @@ from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntr
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
 from kasparro.catalog.rows import data_row, encoded_row
+from kasparro.catalog.search import carried_on
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
@@ -59,6 +60,7 @@ class Draft:
         self._symbols = Groups(previous.symbols)
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
+        self._named: list[int] = []  # coins that are new or are called otherwise
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
         # The same object for equal values, so that a value which many coins have is kept once.
@@ -103,6 +105,7 @@ class Draft:
             addresses=self._addresses.now,
             wrapping=self._wrapping.now,
             wrapped=frozenset(),
+            texts=carried_on(self._previous.texts, self._named),
             orders=orders,
         )
         wrapped_coins = {entry.coin_key for target in catalog.wrapping if (entry := catalog.living(target)) is not None}
@@ -117,6 +120,8 @@ class Draft:
                 self._merged.drop(key)
                 after = self._entry(coin, listings, contracts, aliases, before)
                 self._entries[key] = after
+                if before is None or (before.name, before.symbol) != (after.name, after.symbol):
+                    self._named.append(key)
             else:
                 self._merged.set(key, coin["merged_into"])
         self._index(key, before, after, aliases)
@@ -186,7 +191,6 @@ class Draft:
             aliases=tuple(aliases),
             wraps=coin["wraps"],
             price=price,
-            folded=f"{name}\n{symbol}\n{coin_id}".casefold(),
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
             told=told,
         )

@@ -1,24 +1,26 @@
 """The current catalog of this process: read from the database, followed once a second, swapped in one assignment."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
+import msgspec
 
 from kasparro import logs
 from kasparro.catalog.build import Draft
 from kasparro.catalog.entries import EMPTY, Catalog, Orders
 from kasparro.catalog.remembered import RememberedOrders
+from kasparro.catalog.search import indexed
 from kasparro.catalog.staling import due_at, restale
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.store import catalog_rows, run_history
 from kasparro.store.catalog_rows import CoinRows, Pulse
 from kasparro.store.pool import Database
-from kasparro.store.run_history import Standing
+from kasparro.store.run_history import RunHead, Standing
 
 log = logs.get()
 
@@ -26,6 +28,16 @@ FOLLOW_SECONDS = 1.0
 RESTALE_SECONDS = 15.0
 PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
 COINS_PER_READ = 2_000
+
+
+class Follower(Protocol):
+    """Hears of what happens. Called at once, so it must be quick and only take note."""
+
+    def swapped(self, coin_keys: Collection[int]) -> None:
+        """Another catalog is current; the coins with these keys are new, changed or gone."""
+
+    def run_ended(self, run: RunHead) -> None:
+        """The newest run has ended, in whichever process."""
 
 
 class CatalogHolder:
@@ -36,6 +48,7 @@ class CatalogHolder:
         self.standing: Standing | None = None  # None: not read yet
         self.pulse: Pulse | None = None  # the last one; None: none yet
         self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
+        self.followers: list[Follower] = []
         self._database = database
         self._clock = clock
         self._sources = list(sources)
@@ -125,6 +138,10 @@ class CatalogHolder:
                 return False  # another refresh has taken over meanwhile what this pulse told of
             seconds = round(self._clock.monotonic() - started, 3)
             log.debug("catalog.swapped", version=self.current.version, coins_changed=coins, duration_seconds=seconds)
+            # Served meanwhile: what the index does not know yet is found all the same, only more slowly.
+            texts = await in_pieces(indexed(self.current.texts, self.current.entries), self._clock)
+            if texts is not self.current.texts:
+                self.current = msgspec.structs.replace(self.current, texts=texts)
             return True
 
     async def _read(self) -> int | None:
@@ -140,7 +157,7 @@ class CatalogHolder:
             keys = await catalog_rows.read_changed_coin_keys(conn, previous.version)
             draft = await self._drafted(conn, previous, keys)
         self._remembered.replace(previous, self._clock.monotonic())
-        await self._swap(draft, version, published_at)
+        await self._swap(draft, keys, version, published_at)
         return len(keys)
 
     async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
@@ -148,15 +165,24 @@ class CatalogHolder:
         priced, others = await catalog_rows.read_coin_keys(conn)
         self._remembered = RememberedOrders()
         draft = await self._drafted(conn, EMPTY, priced)
-        await self._swap(draft, version, published_at, complete=not others)
+        await self._swap(draft, priced, version, published_at, complete=not others)
         if others:
-            await self._swap(await self._drafted(conn, self.current, others), version, published_at)
+            draft = await self._drafted(conn, self.current, others)
+            await self._swap(draft, others, version, published_at)
         return len(priced) + len(others)
 
-    async def _swap(self, draft: Draft, version: int, published_at: datetime | None, *, complete: bool = True) -> None:
+    async def _swap(
+        self, draft: Draft, coin_keys: list[int], version: int, published_at: datetime | None, *, complete: bool = True
+    ) -> None:
         """Let a draft be the current catalog, with what is stale by now flagged: it is so on every replica."""
         catalog = await in_pieces(draft.finish(version, published_at, complete=complete), self._clock)
-        self.current, _ = await in_pieces(restale(catalog, self._clock.now()), self._clock)
+        catalog, stale = await in_pieces(restale(catalog, self._clock.now()), self._clock)
+        self._take(catalog, [*coin_keys, *stale])
+
+    def _take(self, catalog: Catalog, coin_keys: list[int]) -> None:
+        self.current = catalog
+        for follower in self.followers:
+            follower.swapped(coin_keys)
 
     async def _drafted(self, conn: asyncpg.Connection, base: Catalog, keys: list[int]) -> Draft:
         draft = Draft(base)
@@ -174,17 +200,22 @@ class CatalogHolder:
                 self._due_of, self._due_at = catalog, await in_pieces(due_at(catalog), self._clock)
             if self._due_at is None or now < self._due_at or self._clock.monotonic() < self._restale_from:
                 return
-            self.current, keys = await in_pieces(restale(catalog, now), self._clock)
+            catalog, coin_keys = await in_pieces(restale(catalog, now), self._clock)
+            self._take(catalog, coin_keys)
             self._restale_from = self._clock.monotonic() + RESTALE_SECONDS
-            log.debug("catalog.restaled", version=catalog.version, coins=len(keys))
+            log.debug("catalog.restaled", version=catalog.version, coins=len(coin_keys))
 
     async def _follow_runs(self, pulse: Pulse) -> None:
         state = (pulse.newest_run_id, pulse.open_run_id)
         if self.standing is not None and state == self._standing_of:
             return
         async with self._database.read() as conn:
-            self.standing = await run_history.read_standing(conn, self._sources)
-        self._standing_of = state
+            standing = await run_history.read_standing(conn, self._sources)
+        before, self.standing, self._standing_of = self.standing, standing, state
+        run = standing.last_run
+        if run is not None and run.finished_at is not None and before is not None and run != before.last_run:
+            for follower in self.followers:
+                follower.run_ended(run)
 
     def _answered(self) -> None:
         if self.database_error is not None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from kasparro.catalog.text_index import EMPTY_INDEX, TextIndex
 from kasparro.records import Verdict
 
 
@@ -81,7 +82,6 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     aliases: tuple[str, ...]
     wraps: int | None  # the key of the coin that it stands for, which may have been merged since
     price: PriceEntry | None
-    folded: str  # name, symbol and id as text search sees them
     # Prepared bytes, None where there is no price: encoded when they are asked for.
     row: bytes | None  # its row of /data, JSON
     told: bytes | None  # all that its own rows say of it, JSON that lacks its last brace: see details.py
@@ -113,6 +113,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
     addresses: Mapping[str, int | tuple[int, ...]]  # by contract address, folded, on any chain
     wrapping: Mapping[int, int | tuple[int, ...]]  # the coins that wrap one, by its key
     wrapped: frozenset[int]  # keys of the coins that others wrap, merges followed
+    texts: TextIndex  # name, symbol and id of every coin; see search.py
     orders: Orders
 
     def find(self, coin_id: str) -> Entry | None:
@@ -151,5 +152,6 @@ EMPTY = Catalog(
     addresses={},
     wrapping={},
     wrapped=frozenset(),
+    texts=EMPTY_INDEX,
     orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
 )

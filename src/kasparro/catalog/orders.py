@@ -44,10 +44,15 @@ def make_orders(entries: dict[int, Entry], previous: Orders, *, coins_changed: b
 
 def few_in_order(entries: Iterable[Entry], order: str = "rank") -> list[Entry]:
     """Some coins as `order` (rank, volume or id) has them, those without a price last by id. For few: it sorts them at one go."""
+    return sorted(entries, key=order_key(order))
+
+
+def order_key(order: str) -> Callable[[Entry], tuple[bool, tuple[float, float], str]]:
+    """What coins are sorted by in an order (rank, volume or id); those without a price come last by id."""
     if order == "id":
-        return sorted(entries, key=lambda entry: entry.coin_id)
+        return lambda entry: (False, (inf, inf), entry.coin_id)
     amounts = _by_market_cap if order == "rank" else _by_volume
-    return sorted(entries, key=lambda e: (e.price is None, (inf, inf) if e.price is None else amounts(e.price), e.coin_id))
+    return lambda e: (e.price is None, (inf, inf) if e.price is None else amounts(e.price), e.coin_id)
 
 
 def _by_amount(entries: dict[int, Entry], by_id: "array[int]", amounts: _Amounts) -> Pieces["array[int]"]:
