@@ -22,10 +22,10 @@ Measure = Callable[[Filled, argparse.Namespace], Awaitable[list[Topic]]]
 # name -> what it shows, and how it is measured on a database that a market fills
 BENCHMARKS: dict[str, tuple[str, Measure]] = {
     "reads": ("CPU per request of ours, nginx and the usual stack", lambda f, a: reads.measure(f, a.rounds, a.seconds)),
-    "latency": ("/data and /health at fixed rates, idle and during a full run", lambda f, a: latency.measure(f, a.rounds)),
     "costs": ("CPU of refreshes, memory, start", lambda f, a: costs.measure(f, a.rounds)),
     "growth": ("memory, start and costs with 2,000, 20,000 and 200,000 coins", lambda f, _: growth.measure(f)),
     "first-run": ("a first run beside /health", lambda f, a: first_run.measure(f, a.rounds)),
+    "latency": ("/data and /health at fixed rates, idle and during a full run", lambda f, a: latency.measure(f, a.rounds)),
     "profile": ("where time goes; only if it is named", lambda f, _: profile.measure(f)),
 }
 IDENTITY, HELP = "identity", "help"

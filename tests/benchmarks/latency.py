@@ -10,7 +10,7 @@ import sys
 from asyncio.subprocess import Process
 from contextlib import AsyncExitStack
 
-from tests.benchmarks.processes import CLIENT_CORE, median, running
+from tests.benchmarks.processes import CLIENT_CORE, median, running, step_back
 from tests.benchmarks.report import Bound, Line, Topic, say
 from tests.benchmarks.serving import Filled, Service, serving
 
@@ -43,6 +43,8 @@ async def _full_run(service: Service) -> None:
 async def measure(filled: Filled, rounds: int) -> list[Topic]:
     """The table of latencies."""
     found: dict[str, list[dict[str, Figures]]] = {"idle": [], "during a full run": []}
+    for pid in (filled.database_pid, *filled.market.pids):
+        step_back(pid)  # for good: only root could take it back, so this benchmark comes after the others
     async with serving(filled.folder, filled.market.url) as service:
         await service.answering()
         await service.until_idle()

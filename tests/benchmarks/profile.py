@@ -4,7 +4,7 @@ A sample counts once for the innermost function (own) and once for every functio
 """
 
 import asyncio
-from asyncio.subprocess import Process
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ from tests.benchmarks.report import Line, Topic, say
 from tests.benchmarks.serving import Filled, Service, serving
 
 RATE = 500  # samples a second
-SHOWN = 25
+SHOWN = 20
 _READ_SECONDS = 5
 _STARTED_SECONDS = 1.0
 _SPY = BENCH_PYTHON.with_name("py-spy")
@@ -27,16 +27,15 @@ _SPY = BENCH_PYTHON.with_name("py-spy")
 @asynccontextmanager
 async def _spied(service: Service, file: Path) -> AsyncIterator[None]:
     """Sample the process while the block runs; stacks and how often each was seen are in the file afterwards."""
-    options = ["--rate", str(RATE), "--duration", "600", "--format", "raw", "--nonblocking", "--native", "--output", str(file)]
+    options = ["--rate", str(RATE), "--duration", "600", "--format", "raw", "--native", "--output", str(file)]
     async with running(str(_SPY), "record", *options, "--pid", str(service.pid), log=file.with_suffix(".log")) as spy:
         await asyncio.sleep(_STARTED_SECONDS)
+        if spy.returncode is not None:
+            message = f"py-spy can't look into the service: {file.with_suffix('.log').read_text(errors='replace')}"
+            raise RuntimeError(message)
         yield
-        await _interrupted(spy)
-
-
-async def _interrupted(spy: Process) -> None:
-    spy.send_signal(2)
-    await spy.wait()
+        spy.send_signal(signal.SIGINT)  # it writes what it has seen
+        await spy.wait()
 
 
 def _stacks(file: Path) -> Iterable[tuple[list[str], int]]:
@@ -45,21 +44,29 @@ def _stacks(file: Path) -> Iterable[tuple[list[str], int]]:
         yield [frame for frame in stack.split(";") if frame], int(seen)
 
 
-def _topic(title: str, file: Path) -> Topic:
+def _topic(title: str, file: Path, *, waits: bool = False) -> Topic:
+    """A table of what was seen. With `waits`, looking for what is ready counts as work: a loaded server does that all the time."""
     own: Counter[str] = Counter()
     within: Counter[str] = Counter()
     total = 0
     for frames, seen in _stacks(file):
         names = [_named(frame) for frame in frames]
-        if not names or "epoll_wait" in frames[-1]:
+        ours = {name for name in names if "(kasparro/" in name}
+        # Threads that wait for work have no frame of ours.
+        if not ours or ("epoll" in names[-1] and not waits):
             continue
         total += seen
         own[names[-1]] += seen
-        for name in {n for n in names if "kasparro/" in n}:
+        for name in ours:
             within[name] += seen
     share = 100 / max(1, total)
-    lines = [Line(name, {"%": seen * share}) for name, seen in own.most_common(SHOWN)]
-    lines += [Line(f"with calls: {name}", {"%": seen * share}) for name, seen in within.most_common(SHOWN)]
+    lines = [Line(name, {"own %": seen * share, "with calls %": within[name] * share or None}) for name, seen in own.most_common(SHOWN)]
+    deeper = [
+        (name, seen)
+        for name, seen in within.most_common()
+        if seen < total and name not in dict(own.most_common(SHOWN)) and "__main__" not in name
+    ]
+    lines += [Line(name, {"own %": own[name] * share, "with calls %": seen * share}) for name, seen in deeper[:SHOWN]]
     return Topic(f"Profile: {title}", lines, [f"{total:,} samples at {RATE} a second; waiting is left out"])
 
 
@@ -87,10 +94,10 @@ async def measure(filled: Filled) -> list[Topic]:
             file = folder / "reads"
             async with _spied(service, file):
                 await Wrk(folder).measure(service.pid, service.port, "/data?limit=50", seconds=_READ_SECONDS)
-            topics.append(_topic("/data?limit=50", file))
+            topics.append(_topic("/data?limit=50", file, waits=True))
         for title, batches, body in (("an ordinary refresh, after a first one", 1, {}), ("a full run", None, {"full": True})):
             say(f"  {title}")
-            file = folder / title.replace(" ", "-")
+            file = folder / f"run-{len(topics)}"
             filled.market.allow(batches)
             filled.market.move()
             if batches is not None:

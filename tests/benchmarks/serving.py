@@ -7,7 +7,7 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import asyncpg
 
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from tests.benchmarks.asking import ask, ask_until
-from tests.benchmarks.processes import SERVER_CORE, cpu_seconds, free_port, running, step_back
+from tests.benchmarks.processes import SERVER_CORE, cpu_seconds, free_port, running
 
 TOKEN = "bench"
 RUN_SECONDS_MAX = 200.0
@@ -26,8 +26,8 @@ _SETTLE_SECONDS = 2.5  # every process looks once a second whether something new
 class Market:
     """Both sources on one address of loopback, behind a gate."""
 
-    def __init__(self, url: str, name: str) -> None:
-        self.url, self.name = url, name
+    def __init__(self, url: str, name: str, pids: list[int]) -> None:
+        self.url, self.name, self.pids = url, name, pids
 
     def move(self, minutes: int = 1) -> None:
         """Let all prices move on."""
@@ -48,21 +48,22 @@ class Market:
 @asynccontextmanager
 async def market() -> AsyncIterator[Market]:
     """The market of KASPARRO_TEST_UPSTREAM, or our own made-up one."""
-    upstream = os.environ.get("KASPARRO_TEST_UPSTREAM", "").rstrip("/")
-    if upstream:
-        async with _addressed("tests.benchmarks.gate", upstream) as url:
-            yield Market(url, f"the market of {upstream}")
-        return
-    async with _addressed("tests.benchmarks.market_server") as made_up, _addressed("tests.benchmarks.gate", made_up) as url:
-        yield Market(url, "a made-up market")
+    upstream, pids = os.environ.get("KASPARRO_TEST_UPSTREAM", "").rstrip("/"), []
+    name = f"the market of {upstream}" if upstream else "a made-up market"
+    async with AsyncExitStack() as stack:
+        if not upstream:
+            upstream, pid = await stack.enter_async_context(_addressed("tests.benchmarks.market_server"))
+            pids.append(pid)
+        url, pid = await stack.enter_async_context(_addressed("tests.benchmarks.gate", upstream))
+        yield Market(url, name, [*pids, pid])
 
 
 @asynccontextmanager
-async def _addressed(module: str, *arguments: str) -> AsyncIterator[str]:
+async def _addressed(module: str, *arguments: str) -> AsyncIterator[tuple[str, int]]:
+    """A module that serves: the address that it prints, and its process."""
     async with running(sys.executable, "-m", module, *arguments) as process:
-        step_back(process.pid)
         assert process.stdout is not None
-        yield (await process.stdout.readline()).decode().strip()
+        yield (await process.stdout.readline()).decode().strip(), process.pid
 
 
 class Service:
@@ -159,7 +160,6 @@ class Filled:
     async def open_database(self) -> None:
         """Start the database server, on the clients' core."""
         self._server = await open_embedded(self.folder / "data", serve=False)
-        step_back(self.database_pid)
 
     async def close_database(self) -> None:
         """Stop it, where nobody else uses it."""
