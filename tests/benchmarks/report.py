@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -52,8 +53,8 @@ def show(topics: Sequence[Topic]) -> None:
     for topic in topics:
         columns = list(dict.fromkeys(name for line in topic.lines for name in line.figures))
         bounded = any(line.bounds for line in topic.lines)
-        table = Table(title=topic.title)
-        table.add_column("", min_width=min(30, max((len(line.what) for line in topic.lines), default=0)))
+        table = Table(title=topic.title, box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("", min_width=min(24, max((len(line.what) for line in topic.lines), default=0)))
         for name in columns:
             table.add_column(name, justify="right", no_wrap=True)
         if bounded:
