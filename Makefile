@@ -29,8 +29,14 @@ HERE := $(subst $(EMPTY) ,_,$(subst /,-,$(CURDIR)))
 MADE := $(VENV)/stamp-made$(HERE)
 RUNTIME := $(VENV)/stamp-runtime
 DEVELOPMENT := $(VENV)/stamp-development
+# What the service is compared with has an environment of its own: it must not move what the service runs on.
+BENCH_VENV := .venv-bench
+BENCH := $(BENCH_VENV)/stamp$(HERE)
 ifeq ($(realpath $(BIN)/python),)
 .PHONY: $(MADE)
+endif
+ifeq ($(realpath $(BENCH_VENV)/bin/python),)
+.PHONY: $(BENCH)
 endif
 
 # Tests see this and what is called KASPARRO_TEST_*, nothing else of the environment; their home is a throwaway.
@@ -71,7 +77,7 @@ torture: $(DEVELOPMENT) ## the long failure tests
 	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m torture $(ARGS)
 
 .PHONY: bench
-bench: $(DEVELOPMENT) ## the benchmarks
+bench: $(DEVELOPMENT) $(BENCH) ## the benchmarks; ARGS=help lists them
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) PYTHONPATH=. $(BIN)/python -m tests.benchmarks $(ARGS)
 
@@ -95,6 +101,7 @@ lock: $(MADE) ## the lock files anew; LOCK_FLAGS= keeps the versions that still 
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(COMPILE) requirements/build.in -c requirements/runtime.txt -o requirements/build.txt
 	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
+	$(COMPILE) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
 $(MADE):
@@ -119,4 +126,11 @@ $(RUNTIME): $(MADE) pyproject.toml requirements/build.txt requirements/runtime.t
 $(DEVELOPMENT): $(RUNTIME) requirements/dev.txt
 	@echo "Installing the locked development requirements"
 	@$(INSTALL) -r requirements/dev.txt
+	@touch '$@'
+
+$(BENCH): private BIN := $(BENCH_VENV)/bin
+$(BENCH): $(MADE) requirements/bench.txt
+	@echo "Installing what the benchmarks compare with into $(BENCH_VENV)"
+	@$(VENV)/bin/python -m venv --clear $(BENCH_VENV)
+	@$(INSTALL) -r requirements/bench.txt
 	@touch '$@'

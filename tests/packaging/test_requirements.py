@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("build", "dev", "lock", "runtime")
+LOCKS = ("bench", "build", "dev", "lock", "runtime")
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -23,6 +23,12 @@ def _entries(name: str) -> list[tuple[Requirement, int]]:
 
 def _locked(name: str) -> dict[str, Requirement]:
     return {canonicalize_name(r.name): r for r, _ in _entries(name)}
+
+
+def _listed(name: str) -> list[str]:
+    """The requirements of a hand-written file."""
+    lines = (ROOT / "requirements" / f"{name}.in").read_text(encoding="utf-8").splitlines()
+    return [text for line in lines if (text := line.partition("#")[0].strip())]
 
 
 def _asked_for(requirements: list[str], *, python: str, machine: str) -> list[Requirement]:
@@ -50,11 +56,12 @@ def test_no_lock_file_names_an_index_or_a_place(name: str) -> None:
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("python", PYTHONS)
 def test_what_is_asked_for_is_locked(python: str, machine: str) -> None:
-    """pyproject.toml was not changed without `make lock`."""
+    """Neither pyproject.toml nor what the benchmarks ask for was changed without `make lock`."""
     groups = [
         ("runtime", PYPROJECT["project"]["dependencies"]),
         ("dev", PYPROJECT["project"]["dependencies"] + PYPROJECT["dependency-groups"]["dev"]),
         ("build", PYPROJECT["build-system"]["requires"]),
+        ("bench", _listed("bench")),
     ]
     for name, requirements in groups:
         locked = _locked(name)
@@ -71,6 +78,20 @@ def test_the_files_agree_on_every_version() -> None:
     for name in ("runtime", "build"):
         for package, pin in _locked(name).items():
             assert str(development[package]) == str(pin)
+
+
+def test_the_benchmarks_compare_on_the_same_versions() -> None:
+    """Where the service and what it is compared with use one library, they use one version of it."""
+    runtime = _locked("runtime")
+    shared = {package: pin for package, pin in _locked("bench").items() if package in runtime}
+    assert {"asyncpg", "uvicorn", "uvloop"} <= shared.keys()
+    assert not [str(pin) for package, pin in shared.items() if pin.specifier != runtime[package].specifier]
+
+
+def test_what_is_compared_with_is_no_requirement() -> None:
+    """The usual stack is in the benchmarks' environment and in no other."""
+    others = _locked("runtime").keys() | _locked("build").keys() | _locked("dev").keys()
+    assert not {"fastapi", "py-spy", "sqlalchemy"} & others
 
 
 def test_the_lock_tool_is_no_requirement() -> None:

@@ -48,6 +48,7 @@ class Upstream(Answers):
         """Listen on a free port."""
         app = web.Application()
         app.router.add_get("/{anything:.*}", self._handle)
+        app.router.add_post("/_tick", self._handle_tick)  # for those whose market is another process
         self._server = TestServer(app, host="127.0.0.1")
         await self._server.start_server()
 
@@ -105,6 +106,11 @@ class Upstream(Answers):
         if etag and headers.get("if-none-match") == etag:
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag})
         return web.Response(body=body, status=status, content_type="application/json", headers={"ETag": etag} if etag else {})
+
+    async def _handle_tick(self, request: web.Request) -> web.Response:
+        self._bodies.clear()
+        self.tick((await request.json())["minutes"])
+        return web.json_response({"minutes": self.minutes})
 
     def _body(self, seen: Seen) -> tuple[int, bytes]:
         key = (seen.source + seen.path, f"{sorted(seen.query.items())} {self.minutes} {self.observed_at}")
