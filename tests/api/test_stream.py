@@ -210,6 +210,22 @@ async def test_what_waits_for_a_reader_is_bounded() -> None:
     assert await reader.part() == b""
 
 
+async def test_what_belongs_together_is_sent_at_once() -> None:
+    """Events with more to follow wait for it, but for the one that ends the stream."""
+    reader = Reader([])
+    waiting = asyncio.create_task(reader.part())
+    await asyncio.sleep(0)
+    reader.put(b"a", more=True)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    reader.put(b"b")
+    assert await waiting == b"ab"
+    waiting = asyncio.create_task(reader.part())
+    await asyncio.sleep(0)
+    reader.put(b"x" * (QUEUED_BYTES_MAX + 1), more=True)
+    assert await waiting == RESET
+
+
 async def test_heartbeats_come_while_nothing_else_does(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comments, which clients ignore and proxies count as life."""
     monkeypatch.setattr(api.services.readers, "_heartbeat_seconds", 0.05)

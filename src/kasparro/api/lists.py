@@ -61,6 +61,7 @@ class CoinPage(msgspec.Struct, frozen=True):
     entries: list[Entry]
     total: int  # rows of the whole list
     cursor: str | None  # of the next page
+    is_present: bool  # false where its order is of an earlier catalog, which is remembered for a while only
 
 
 class _Walk(msgspec.Struct, frozen=True):
@@ -93,7 +94,8 @@ async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[
     place = cursors.read(query["cursor"], listed) if query["cursor"] else None
     walk = _walk(holder, catalog, query, order, place)
     entries, total, following = await in_pieces(_page(catalog, walk, query, place or Place(walk.version)), clock)
-    return CoinPage(entries, total, None if following is None else cursors.write(following, listed))
+    cursor = None if following is None else cursors.write(following, listed)
+    return CoinPage(entries, total, cursor, is_present=walk.version in {0, catalog.version})
 
 
 def next_link(call: Call, cursor: str | None) -> str | None:

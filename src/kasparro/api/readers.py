@@ -19,7 +19,7 @@ QUEUED_BYTES_MAX = 256_000  # several times the rows of so many coins
 PART_BYTES = 16_000  # of what is handed to the server at once, so that what is queued there is bounded, too
 HEARTBEAT_SECONDS = 15.0
 RETRY_MILLISECONDS = 5_000
-_TOLD_PER_PIECE = 100  # readers that wake at once: some milliseconds of work
+_TOLD_PER_PIECE = 50  # readers that wake at once: some milliseconds of work
 
 HEARTBEAT = b": still here\n\n"
 RESET = b'event: reset\ndata: {"detail":"too much is waiting to be read; connect anew for the present state"}\n\n'
@@ -40,8 +40,11 @@ class Reader:
         self._ended = False
         self._waiting: asyncio.Future[None] | None = None
 
-    def put(self, event: bytes) -> None:
-        """Queue an event. A reader that is too slow is told to start over instead, and its stream ends."""
+    def put(self, event: bytes, *, more: bool = False) -> None:
+        """Queue an event, with `more` to be sent with what will follow at once.
+
+        A reader that is too slow is told to start over instead, and its stream ends.
+        """
         if self._ended:
             return
         if self._bytes + len(event) > QUEUED_BYTES_MAX:
@@ -49,7 +52,8 @@ class Reader:
             event = RESET
         self._events.append(event)
         self._bytes += len(event)
-        self._wake()
+        if self._ended or not more:
+            self._wake()
 
     def end(self) -> None:
         """Let the stream end once what waits is sent."""
@@ -140,12 +144,13 @@ class Readers:
             runs, self._runs = self._runs, []
             catalog = self._catalog.current
             if changed:
-                await self._tell_changed(catalog, changed)
+                # One write per reader: all that has changed for it, and the version that ends it.
+                await self._queue_changed(catalog, changed)
                 await self._tell(self._readers, _version_event(catalog))
             for run in runs:
                 await self._tell(self._readers, _event(b"run", _id(catalog), _ENCODER.encode(run)))
 
-    async def _tell_changed(self, catalog: Catalog, changed: Collection[int]) -> None:
+    async def _queue_changed(self, catalog: Catalog, changed: Collection[int]) -> None:
         for key in changed:
             readers = self._of_coin.get(key)
             entry = catalog.living(key) if readers else None
@@ -156,7 +161,10 @@ class Readers:
                         reader.keys = [entry.coin_key if k == key else k for k in reader.keys]
                         self._of_coin.setdefault(entry.coin_key, set()).add(reader)
                     readers = self._of_coin[entry.coin_key]
-                await self._tell(readers, _price_event(catalog, entry))
+                event = _price_event(catalog, entry)
+                for reader in readers:
+                    reader.put(event, more=True)
+                await asyncio.sleep(0)
         # Before the first data no id leads anywhere.
         for reader in [reader for reader in self._readers if reader.ids and not reader.keys]:
             self._follow(catalog, reader, told=False)
@@ -173,7 +181,7 @@ class Readers:
         for key, entry in entries.items():
             self._of_coin.setdefault(key, set()).add(reader)
             if not told:
-                reader.put(_price_event(catalog, entry))
+                reader.put(_price_event(catalog, entry), more=True)
 
     def _unfollow(self, key: int, reader: Reader) -> None:
         readers = self._of_coin.get(key, set())
