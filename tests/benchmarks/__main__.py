@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks import budget, costs, first_run, growth, identity, latency, profile, reads
 from tests.benchmarks.processes import busy_cores
-from tests.benchmarks.report import Topic, say, show, write
+from tests.benchmarks.report import Line, Topic, say, show, write
 from tests.benchmarks.serving import Filled, filled
 
 ROUNDS = 3
@@ -59,11 +59,11 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
 
 async def measure(names: Sequence[str], given: argparse.Namespace) -> list[Topic]:
     """One benchmark after the other on one filled database; each one's tables as soon as they are there."""
-    topics: list[Topic] = []
     with tempfile.TemporaryDirectory(prefix="kasparro-bench-") as folder:
         busy = busy_cores()
         if busy > BUSY_CORES_MAX:
             say(f"others keep {busy:.1f} cores busy: latencies and requests per second say little, CPU a little too much")
+        topics = [Topic("Machine", [Line("cores that others keep busy", {"before": busy})])]
         say("filling a database")
         async with filled(Path(folder)) as made:
             for name in names:

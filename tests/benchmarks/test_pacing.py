@@ -1,6 +1,8 @@
 """The open-loop client, against a server that stalls."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -56,3 +58,17 @@ async def test_a_stall_is_charged_with_all_who_were_due_meanwhile(stalling: tupl
     assert not pacer.errors
     assert sum(seconds > STALL_SECONDS / 6 for seconds in pacer.latencies) > 30
     assert at(pacer.latencies, 0.99) > STALL_SECONDS * 0.8
+
+
+async def test_it_stops_when_it_is_told_to(stalling: tuple[Stalling, int]) -> None:
+    """The end of its input ends the sending long before the time is up, and every answer is still waited for."""
+    _, port = stalling
+    told, teller = os.pipe()
+    asyncio.get_running_loop().call_later(0.2, os.close, teller)
+    pacer, began = Pacer(port, "/"), time.perf_counter()
+    await asyncio.to_thread(pacer.run, 100, 30.0, stop=told)
+    pacer.close()
+    os.close(told)
+    assert time.perf_counter() - began < 10
+    assert 0 < len(pacer.latencies) < 1_000
+    assert not pacer.errors
