@@ -10,6 +10,7 @@ import structlog
 
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.health import health_of
+from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import run_once
@@ -32,7 +33,7 @@ class Watch:
         self.catalog = CatalogHolder(here.db, here.clock, list(here.ingest.settings.sources))
         self.services = Dependencies(
             settings=here.ingest.settings, clock=here.clock, catalog=self.catalog, database=here.db, runner=Runner(here.ingest),
-            random=random.Random(1), outlooks=here.ingest, manners=here.ingest.http.manners,
+            random=random.Random(1), outlooks=here.ingest, manners=here.ingest.http.manners, readers=Readers(self.catalog),
             judge=PersonsJudge(here.ingest.identity, here.db, here.ingest.settings, here.clock),
         )  # fmt: skip
 
@@ -40,6 +41,10 @@ class Watch:
         """The next scheduled run, and the catalog after it; the run's status."""
         self.here.pass_time(EVERY)
         summary = await run_once(self.here.ingest, "schedule")
+        # The times of a run are the database's, whose clock does not jump along.
+        async with self.here.db.connection() as conn:
+            times = "UPDATE runs SET started_at = $2, finished_at = $2 WHERE run_id = $1"
+            await conn.execute(times, summary.run_id, self.here.clock.now())
         await self.catalog.refresh()
         return summary.status
 
