@@ -8,6 +8,7 @@ import pytest
 from kasparro.api.conditional import etag
 from kasparro.catalog import search
 from kasparro.catalog.catalog import CatalogHolder
+from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY
 from kasparro.catalog.remembered import ORDERS_MAX, RememberedOrders
 from kasparro.clock import FakeClock
@@ -115,7 +116,7 @@ async def test_prices_turn_stale_without_a_run(db: Database) -> None:
     assert entry.price is not None
     assert (entry.price.flags, entry.price.confidence) == (("stale",), 0.4)
     assert b'"flags":["stale"]' in (entry.row or b"")
-    assert b'"flags":["stale"]' in (entry.told or b"")
+    assert b'"flags":["stale"]' in detail(holder.current, entry)
     assert etag(holder.current, b"/data", b"") != tag
     other = CatalogHolder(db, clock, ["coingecko"])
     await other.refresh()

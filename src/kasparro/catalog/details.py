@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 
 import msgspec
 
@@ -12,6 +13,7 @@ from kasparro.records import Verdict
 WRAPPED_BY_MAX = 100
 
 _ENCODER = msgspec.json.Encoder()
+_GAP = b"\x01"  # stands where evidence belongs: no JSON text has this byte
 _NOT_WRAPPED = b',"wraps":null,"wrapped_by":[]}'
 
 
@@ -111,8 +113,12 @@ def prepared(
     listings: Sequence[ListingEntry],
     others: Sequence[JudgementEntry],
     aliases: tuple[str, ...],
-) -> bytes:
-    """What a coin's own rows say of it, as JSON that lacks its last brace: what other coins say of it is put there when it is sent."""
+) -> tuple[bytes, ...]:
+    """What a coin's own rows say of it, as JSON in pieces.
+
+    Between the pieces belongs the evidence of its judgements, which the entry keeps anyway and two listings share; behind the last one,
+    which lacks its brace, what other coins say of it.
+    """
     told = Told(
         id=coin_id,
         symbol=symbol,
@@ -123,10 +129,10 @@ def prepared(
         quotes=[quote for quote in map(quote_shape, listings) if quote is not None],
         listings=[Listing(source=n.source, source_id=n.source_id, symbol=n.symbol, name=n.name, active=n.active) for n in listings],
         contracts=[contract for n in listings for contract in contract_shapes(n)],
-        judgements=[judgement_shape(j) for j in (*(n.judgement for n in listings), *others)],
+        judgements=[judgement_shape(j, _GAP) for j in (*(n.judgement for n in listings), *others)],
         aliases=aliases,
     )
-    return _ENCODER.encode(told)[:-1]
+    return tuple(_ENCODER.encode(told)[:-1].split(_GAP))
 
 
 def detail(catalog: Catalog, entry: Entry) -> bytes:
@@ -143,12 +149,16 @@ def detail(catalog: Catalog, entry: Entry) -> bytes:
             others=entry.others,
             aliases=entry.aliases,
         )
+    parts = [told[0]]
+    for judgement, piece in zip(chain((n.judgement for n in entry.listings), entry.others), told[1:], strict=True):
+        parts += (judgement.evidence, piece)
     if entry.wraps is None and entry.coin_key not in catalog.wrapped:
-        return told + _NOT_WRAPPED
+        parts.append(_NOT_WRAPPED)
+        return b"".join(parts)
     original = wrapped_coin(catalog, entry)
     wrapping = [other.coin_id for other in wrapping_coins(catalog, entry)[:WRAPPED_BY_MAX]]
     tail = _ENCODER.encode({"wraps": None if original is None else original.coin_id, "wrapped_by": wrapping})
-    return told + b"," + tail[1:]
+    return b"".join((*parts, b",", tail[1:]))
 
 
 def _price(price: PriceEntry, chosen: ListingEntry) -> Price:
@@ -192,8 +202,8 @@ def quote_shape(listing: ListingEntry) -> Quote | None:
     )
 
 
-def judgement_shape(judgement: JudgementEntry) -> Judgement:
-    """A judgement as it is shown."""
+def judgement_shape(judgement: JudgementEntry, evidence: bytes | None = None) -> Judgement:
+    """A judgement as it is shown, with its own evidence unless other bytes are to stand in its place."""
     return Judgement(
         id=judgement.judgement_id,
         source=judgement.source,
@@ -201,7 +211,7 @@ def judgement_shape(judgement: JudgementEntry) -> Judgement:
         verdict=judgement.verdict,
         rule=judgement.rule,
         confidence=judgement.confidence,
-        evidence=msgspec.Raw(judgement.evidence),
+        evidence=msgspec.Raw(judgement.evidence if evidence is None else evidence),
         decided_by=judgement.decided_by,
         note=judgement.note,
         created_at=judgement.created_at,

@@ -84,7 +84,7 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     price: PriceEntry | None
     # Prepared bytes, None where there is no price: encoded when they are asked for.
     row: bytes | None  # its row of /data, JSON
-    told: bytes | None  # all that its own rows say of it, JSON that lacks its last brace: see details.py
+    told: tuple[bytes, ...] | None  # all that its own rows say of it, JSON in pieces: see details.py
 
 
 class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
