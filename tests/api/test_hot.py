@@ -10,6 +10,8 @@ from kasparro.api.hot import KEPT_BYTES, HotAnswers
 from tests.api.conftest import Server, serving
 from tests.api.factory import Market
 
+pytestmark = pytest.mark.slow
+
 OF_THE_REQUEST = {"x-request-id", "server-timing", "date"}
 OF_ITS_TIME = {"/data?envelope=true", "/health"}  # the body says something of the request or of the moment
 TARGETS = [

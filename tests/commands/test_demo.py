@@ -15,6 +15,8 @@ import pytest
 
 from kasparro.commands.demo import environment_for
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "token-of-a-test"
 
 

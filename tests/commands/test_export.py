@@ -17,6 +17,8 @@ from tests.api.conftest import api_over
 from tests.api.factory import Market
 from tests.conftest import Cluster, make_settings
 
+pytestmark = pytest.mark.slow
+
 
 async def _export(*arguments: str, **environment: str) -> tuple[int | None, bytes, str]:
     """Exit code, stdout, stderr."""

@@ -18,6 +18,8 @@ from kasparro.store.pool import Database
 from tests.conftest import make_settings
 from tests.ingest.conftest import make_ingest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def market() -> MarketServer:

@@ -10,6 +10,8 @@ from kasparro.records import RunSummary
 from kasparro.store.pool import Database
 from tests.upstream.server import Upstream
 
+pytestmark = pytest.mark.slow
+
 MONTH = datetime.now(UTC).date().replace(day=1)
 
 

@@ -14,6 +14,8 @@ from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.upstream.server import Upstream
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judge(ingest: Ingest) -> PersonsJudge:

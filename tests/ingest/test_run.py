@@ -12,6 +12,8 @@ from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.upstream.server import Upstream
 
+pytestmark = pytest.mark.slow
+
 
 def written(summary: RunSummary) -> int:
     """Rows that a run wrote or revised."""

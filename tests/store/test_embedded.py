@@ -21,6 +21,8 @@ from kasparro.errors import DatabaseError, DataFolderHeldError
 from kasparro.store import binaries
 from kasparro.store.embedded import open_embedded
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = Path(asyncpg.__file__).parents[1]
 AS_ROOT = os.geteuid() == 0

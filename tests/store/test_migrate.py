@@ -14,6 +14,8 @@ from kasparro.errors import DatabaseError
 from kasparro.store.migrate import migrate, pending, read
 from kasparro.store.pool import Database
 
+pytestmark = pytest.mark.slow
+
 ONE = "CREATE TABLE one (a integer); INSERT INTO one VALUES (1);"
 TWO = "CREATE TABLE two (a integer); INSERT INTO two SELECT a FROM one;"
 

@@ -12,6 +12,8 @@ from kasparro import settings as settings_module
 from kasparro.errors import DatabaseError
 from kasparro.store.pool import Database, place
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def pooled(postgres: Any, pooler: str) -> AsyncIterator[Database]:

@@ -19,6 +19,8 @@ from tests.torture import checks
 from tests.torture.moving import MovingUpstream
 from tests.torture.processes import ServerProcesses, Service, strike
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("KASPARRO_TEST_KILLS", "200"))
 
 
