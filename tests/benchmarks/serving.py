@@ -14,13 +14,15 @@ from typing import Any
 
 import asyncpg
 
+from kasparro.clock import SystemClock
+from kasparro.store.data_folder import DataFolder
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from tests.benchmarks.asking import ask, ask_until
 from tests.benchmarks.processes import SERVER_CORE, cpu_seconds, free_port, running
 
 TOKEN = "bench"
 RUN_SECONDS_MAX = 200.0
-_SETTLE_SECONDS = 2.5  # every process looks once a second whether something new was published
+_SETTLE_SECONDS = 1.0  # what a process still does for a run that has ended
 
 
 class Market:
@@ -69,8 +71,8 @@ async def _addressed(module: str, *arguments: str) -> AsyncIterator[tuple[str, i
 class Service:
     """A `kasparro serve` process."""
 
-    def __init__(self, process: Process, port: int) -> None:
-        self._process, self.pid, self.port = process, process.pid, port
+    def __init__(self, process: Process, port: int, database_url: str) -> None:
+        self.pid, self.port, self._database_url = process.pid, port, database_url
 
     def rows(self, target: str) -> Any:
         """An answer's JSON. Raises where the answer is not 200."""
@@ -87,15 +89,22 @@ class Service:
         return await asyncio.to_thread(ask_until, self.port, "/data?limit=50", with_rows=True, seconds=RUN_SECONDS_MAX)
 
     async def until_idle(self) -> dict[str, Any]:
-        """Wait until no run is open and what it brought is served; the last run."""
+        """Wait until no run is open and what was published last is served; the last run."""
         deadline = time.perf_counter() + RUN_SECONDS_MAX
-        while time.perf_counter() < deadline:
-            runs = self.rows("/runs?limit=1")
-            if runs and runs[0]["finished_at"] is not None:
-                await asyncio.sleep(_SETTLE_SECONDS)
-                return dict(runs[0])
-            await asyncio.sleep(0.25)
-        raise TimeoutError
+        connection = await asyncpg.connect(self._database_url)
+        try:
+            while time.perf_counter() < deadline:
+                runs = self.rows("/runs?limit=1")
+                if runs and runs[0]["finished_at"] is not None:
+                    published = await connection.fetchval("SELECT version FROM catalog_version")
+                    if self.etag().startswith(f'W/"{published}-'):
+                        await asyncio.sleep(_SETTLE_SECONDS)
+                        return dict(runs[0])
+                await asyncio.sleep(0.25)
+        finally:
+            await connection.close()
+        message = "the run did not end, or what it published is not served"
+        raise TimeoutError(message)
 
     def start_run(self, **body: Any) -> None:
         """Begin a run."""
@@ -111,7 +120,7 @@ class Service:
         self.start_run(**body)
         last = await self.until_idle()
         used = cpu_seconds(self.pid) - spent - idle * (time.perf_counter() - began)
-        assert self.etag() != before, "nothing new is served after the run"
+        assert self.etag() != before, "the run brought nothing new: did the market move?"
         return used, last
 
     async def idle_cpu(self, seconds: float) -> float:
@@ -141,7 +150,12 @@ async def serving(
     } | ({"DATABASE_URL": database_url} if database_url else {})
     log = folder / log_name
     async with running(sys.executable, "-m", "kasparro", "serve", core=core, env=environment, log=log) as process:
-        yield Service(process, port)
+        yield Service(process, port, database_url or _embedded_url(folder))
+
+
+def _embedded_url(folder: Path) -> str:
+    """Where the database of a service's folder listens."""
+    return f"postgresql://postgres@/kasparro?host={DataFolder(folder / 'data', SystemClock()).socket_folder}"
 
 
 def database_pid(folder: Path) -> int:
