@@ -1,6 +1,7 @@
 """The composition root: settings -> logs -> database -> http -> sources -> ingest -> catalog -> schedule -> API. Closed in reverse."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -126,7 +127,14 @@ async def serve(settings: Settings, *, on_run: OnRun | None = None) -> None:
         log.info("serve.stopped")
 
 
+def _collect_seldom() -> None:
+    """Let the garbage collector look less often: what there is in bulk holds no cycles, and looking through it cost a tenth of a run."""
+    gc.freeze()
+    gc.set_threshold(50_000, 25, 25)
+
+
 async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> None:
+    _collect_seldom()
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
         address = f"http://{settings.host}:{settings.port}"

@@ -81,8 +81,8 @@ class Service:
         return json.loads(answer.body)
 
     def etag(self) -> str:
-        """Changes with what is served."""
-        return ask(self.port, "/data?limit=1").headers["etag"]
+        """Changes with what is served; empty while the coins without a price are still being read."""
+        return ask(self.port, "/data?limit=1").headers.get("etag", "")
 
     async def answering(self) -> float:
         """Wait for rows in /data; seconds that it took."""

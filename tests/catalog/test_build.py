@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kasparro.catalog.build import Draft
@@ -169,3 +169,27 @@ def test_rank_is_market_cap_then_volume_then_id() -> None:
 def test_sorting_in_pieces_is_sorting(rows: list[tuple[int, int]], run_rows: int) -> None:
     """The same as sorted, whatever the size of the runs."""
     assert run(sort_in_pieces(rows, run_rows)) == sorted(rows)
+
+
+_priced = st.tuples(st.none() | st.just(1.0), st.none() | st.floats(0, 1e12), st.none() | st.integers(0, 9))
+
+
+def _priced_world(amounts: dict[int, tuple[float | None, float | None, float | None]]) -> World:
+    return {key: (*three, None, frozenset({("a", f"x{key}")}), frozenset()) for key, three in amounts.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_priced, min_size=30, max_size=60), st.data())
+def test_a_few_coins_are_placed_where_sorting_all_would_put_them(
+    amounts: list[tuple[float | None, float | None, float | None]], data: st.DataObject
+) -> None:
+    """Whichever moved, or got or lost its price, the orders are those of a catalog that was built at once."""
+    world = dict(enumerate(amounts, 1))
+    before = built(EMPTY, _priced_world(world), sorted(world), 1)
+    few = data.draw(st.lists(st.sampled_from(sorted(world)), max_size=len(world) // 6, unique=True))
+    world |= {key: data.draw(_priced) for key in few}
+
+    moved, anew = built(before, _priced_world(world), few, 2), built(EMPTY, _priced_world(world), sorted(world), 2)
+
+    assert list(moved.orders.rank) == list(anew.orders.rank)
+    assert list(moved.orders.volume) == list(anew.orders.volume)

@@ -61,6 +61,7 @@ class Draft:
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
         self._named: list[int] = []  # coins that are new or are called otherwise
+        self._changed: set[int] = set()
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
         # The same object for equal values, so that a value which many coins have is kept once.
@@ -90,7 +91,7 @@ class Draft:
 
     def finish(self, version: int, published_at: datetime | None, *, complete: bool = True) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
-        orders = yield from make_orders(self._entries, self._previous.orders, coins_changed=self._coins_changed)
+        orders = yield from make_orders(self._entries, self._previous.orders, self._changed, coins_changed=self._coins_changed)
         catalog = Catalog(
             version=version,
             published_at=published_at,
@@ -112,6 +113,7 @@ class Draft:
         return msgspec.structs.replace(catalog, wrapped=frozenset(wrapped_coins))
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
+        self._changed.add(key)
         before = self._entries.pop(key, None)
         after: Entry | None = None
         if coin is not None:
