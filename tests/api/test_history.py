@@ -3,12 +3,10 @@
 import csv
 import io
 import struct
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from kasparro.store import candles, quotes
 from kasparro.store.pool import Database
 from tests.api.conftest import Server
 from tests.api.factory import NOW, Market
@@ -19,23 +17,12 @@ SOURCES = ("coingecko", "coinpaprika")
 AWKWARD = [1e-18, 126_000_000_000_001.03, 0.1 + 0.2, 5e-324, 87593.11]
 
 
-async def put(db: Database, listing_id: int, rows: Sequence[tuple[datetime, float]], market_cap: float | None = None) -> None:
-    """Quotes of a listing, with their candles."""
-    async with db.write() as conn:
-        await quotes.make_partitions(conn, [at.date() for at, _ in rows])
-        await conn.executemany(
-            "INSERT INTO quotes (listing_id, run_id, observed_at, price, market_cap, fetched_at, recorded_at) VALUES ($1,1,$2,$3,$4,$2,$2)",
-            [(listing_id, at, price, market_cap) for at, price in rows],
-        )
-        await candles.roll_up(conn, [listing_id] * len(rows), [at for at, _ in rows])
-
-
 @pytest.fixture
-async def bitcoin(api: Server, market: Market, db: Database) -> Server:
+async def bitcoin(api: Server, market: Market) -> Server:
     """Bitcoin with two listings: listing 1 every 20 minutes of three hours, listing 2 once an hour."""
     await market.coin("bitcoin", 9.0, sources=SOURCES, source_ids={"coinpaprika": "btc-bitcoin"})
-    await put(db, 1, [(NOW - 3 * HOUR + n * 20 * MINUTE, 10.0 + n) for n in range(9)], market_cap=5.0)
-    await put(db, 2, [(NOW - 4 * HOUR + 30 * MINUTE + n * HOUR, 100.0 + n) for n in range(4)])
+    await market.quotes(1, [(NOW - 3 * HOUR + n * 20 * MINUTE, 10.0 + n) for n in range(9)], market_cap=5.0)
+    await market.quotes(2, [(NOW - 4 * HOUR + 30 * MINUTE + n * HOUR, 100.0 + n) for n in range(4)])
     await api.refresh()
     return api
 
@@ -164,10 +151,10 @@ async def test_too_many_points_are_refused_with_the_interval_that_fits(bitcoin: 
     assert (status, len(body["points"])) == (200, 1101)
 
 
-async def test_csv_and_json_have_the_same_values_to_the_last_bit(api: Server, market: Market, db: Database) -> None:
+async def test_csv_and_json_have_the_same_values_to_the_last_bit(api: Server, market: Market) -> None:
     """Every float comes back as the one that was stored, in both."""
     await market.coin("odd", 1.0)
-    await put(db, 1, [(NOW - HOUR + n * MINUTE, price) for n, price in enumerate(AWKWARD)], market_cap=0.1 + 0.7)
+    await market.quotes(1, [(NOW - HOUR + n * MINUTE, price) for n, price in enumerate(AWKWARD)], market_cap=0.1 + 0.7)
     await api.refresh()
     _, body, _ = await api.get("/coins/odd/history?interval=raw")
     _, text, headers = await api.get("/coins/odd/history?interval=raw&format=csv")
@@ -216,10 +203,10 @@ async def test_other_ids_redirect_and_unknown_ones_are_404(bitcoin: Server, mark
     assert (status, body["code"]) == (404, "not_found")
 
 
-async def test_a_merge_changes_the_whole_history_at_once(bitcoin: Server, market: Market, db: Database) -> None:
+async def test_a_merge_changes_the_whole_history_at_once(bitcoin: Server, market: Market) -> None:
     """Quotes of the other listing from before the merge are the coin's now."""
     loser = await market.coin("old-bitcoin", 9.0)
-    await put(db, 3, [(NOW - 30 * HOUR, 7.0)])
+    await market.quotes(3, [(NOW - 30 * HOUR, 7.0)])
     await bitcoin.refresh()
     path = "/coins/bitcoin/candles?interval=1h"
     before = (await bitcoin.get(path))[1]["candles"]
