@@ -4,11 +4,13 @@ import csv
 import io
 import struct
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from kasparro.ingest.judge import PersonsJudge
 from kasparro.store.pool import Database
-from tests.api.conftest import Server
+from tests.api.conftest import TOKEN, Server
 from tests.api.factory import NOW, Market
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -215,6 +217,29 @@ async def test_a_merge_changes_the_whole_history_at_once(bitcoin: Server, market
     after = (await bitcoin.get(path))[1]["candles"]
     assert after[1:] == before
     assert (after[0]["close"], after[0]["source_id"]) == (7.0, "old-bitcoin")
+
+
+async def test_a_split_gives_both_coins_their_whole_own_history(
+    bitcoin: Server, market: Market, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the answer to POST /admin/judgements on; nothing was rewritten, so that saying the opposite brings the one history back."""
+    services: Any = bitcoin.services
+    judge = PersonsJudge(services.outlooks.identity, db, services.settings, services.clock)
+    monkeypatch.setitem(services.__dict__, "judge", judge)
+    path, headers = "history?interval=raw", {"Authorization": f"Bearer {TOKEN}"}
+    together = (await bitcoin.get(f"/coins/bitcoin/{path}"))[1]["points"]
+    said = {"listing": {"source": "coinpaprika", "source_id": "btc-bitcoin"}, "coin_id": "bitcoin", "verdict": "different"}
+    status, judged, _ = await bitcoin.request("POST", "/admin/judgements", headers=headers, json=said)
+    assert (status, judged["now_coin_id"]) == (201, "btc-bitcoin")
+    one, other = [(await bitcoin.get(f"/coins/{coin}/{path}"))[1]["points"] for coin in ("bitcoin", "btc-bitcoin")]
+    assert (one, other) == ([p for p in together if p["source"] == "coingecko"], [p for p in together if p["source"] == "coinpaprika"])
+    assert len(one) == 9
+    status, body, _ = await bitcoin.get("/coins/btc-bitcoin/candles?interval=1d")
+    assert [(c["open"], c["close"], c["samples"]) for c in body["candles"]] == [(100.0, 103.0, 4)]
+    said["verdict"] = "same"
+    status, _, _ = await bitcoin.request("POST", "/admin/judgements", headers=headers, json=said)
+    assert status == 201
+    assert (await bitcoin.get(f"/coins/bitcoin/{path}"))[1]["points"] == together
 
 
 async def test_a_coin_without_quotes_has_an_empty_history(api: Server, market: Market) -> None:

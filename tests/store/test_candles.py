@@ -52,11 +52,11 @@ async def write(conn: Any, rows: list[Quote], *, fetched_at: datetime = FIRST, i
     )
 
 
-def recount(rows: list[Any], span: timedelta) -> dict[tuple[int, datetime], tuple[Any, ...]]:
+def recount(rows: list[Any], span: timedelta, origin: datetime) -> dict[tuple[int, datetime], tuple[Any, ...]]:
     """The candles that raw rows make, counted in the plainest way."""
     buckets = defaultdict(list)
     for row in sorted(rows, key=lambda row: row["observed_at"]):
-        opens_at = FIRST + (row["observed_at"] - FIRST) // span * span
+        opens_at = origin + (row["observed_at"] - origin) // span * span
         buckets[row["listing_id"], opens_at].append(row)
     return {
         key: (
@@ -67,13 +67,13 @@ def recount(rows: list[Any], span: timedelta) -> dict[tuple[int, datetime], tupl
     }  # fmt: skip
 
 
-async def assert_equal_to_a_recount(database: Database) -> None:
-    """Every candle there should be is there as it should be, and none else."""
+async def assert_equal_to_a_recount(database: Database, origin: datetime = FIRST) -> None:
+    """Every candle there should be is there as it should be, and none else. `origin` is some midnight UTC."""
     async with database.connection() as conn:
         raw = await conn.fetch("SELECT * FROM quotes")
         for table, span in (("candles_hourly", timedelta(hours=1)), ("candles_daily", timedelta(days=1))):
             rows = await conn.fetch(f"SELECT * FROM {table}")
-            assert {(r["listing_id"], r["opens_at"]): tuple(r)[2:] for r in rows} == recount(raw, span)
+            assert {(r["listing_id"], r["opens_at"]): tuple(r)[2:] for r in rows} == recount(raw, span, origin)
 
 
 async def test_candles_equal_a_recount_whatever_comes_in_whatever_order(berlin: Database) -> None:
