@@ -50,9 +50,9 @@ SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
 -- The course of the given listings' prices from $2 on: the last quote of each hour, oldest first.
 SELECT listing_id, array_agg(extract(epoch FROM observed_at)::float8 ORDER BY observed_at) AS times, array_agg(price ORDER BY observed_at) AS prices
 FROM (
-    SELECT DISTINCT ON (listing_id, date_trunc('hour', observed_at)) listing_id, observed_at, price
+    SELECT DISTINCT ON (listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00')) listing_id, observed_at, price
     FROM quotes WHERE listing_id = ANY($1::integer[]) AND observed_at >= $2
-    ORDER BY listing_id, date_trunc('hour', observed_at), observed_at DESC
+    ORDER BY listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00'), observed_at DESC
 ) AS hourly
 GROUP BY listing_id;
 
