@@ -97,10 +97,15 @@ def names(name: str, description: str, *, required: bool = False, most: int = ID
 
 
 def moment(name: str, description: str) -> Parameter:
-    """A time: ISO 8601, or seconds or milliseconds since 1970. Without an offset it is UTC, without a time of day midnight."""
+    """A time: ISO 8601, or seconds or milliseconds since 1970. Without an offset it is UTC, without a time of day midnight.
+
+    An empty one counts as not given.
+    """
     wanted = "must be a time from 1970 to 2199, like 2026-03-01, 2026-03-01T12:00:00Z or 1772366400 (seconds since 1970, or milliseconds)"
 
-    def parse(value: str) -> datetime:
+    def parse(value: str) -> datetime | None:
+        if not value:
+            return None
         try:
             at = _unix_time(float(value)) if _UNIX_TIME.fullmatch(value) else datetime.fromisoformat(_SPACED_OFFSET.sub(r"\1+\2", value))
             at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)

@@ -8,7 +8,7 @@ import asyncpg
 from kasparro.store import queries
 
 _SQL = queries.load("candles")
-_LISTINGS = 250  # rolled up by one statement, where all hours of a day are
+_LISTINGS = 100  # rolled up by one statement where all hours of a day are: 2,400 candles
 
 
 async def roll_up(conn: asyncpg.Connection, listing_ids: Sequence[int], observed_at: Sequence[datetime]) -> None:
