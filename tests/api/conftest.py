@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -184,6 +185,8 @@ async def filled(postgres: Cluster) -> AsyncIterator[Server]:
         await market.coin(f"coin-{n}", 1.0 + n, market_cap=1000.0 - n)
     for n in range(3):
         await market.judge("coingecko", f"coin-{n}", f"coin-{n + 1}", "unsure")
+        await market.quotes(n + 1, [(NOW - timedelta(hours=m), 1.0 + m) for m in range(1, 9)])
+    await market.execute("INSERT INTO exchange_rates VALUES ('coingecko', 'eur', $1, 0.5)", NOW - timedelta(hours=4))
     await market.run(outcomes={"coingecko": "succeeded", "coinpaprika": "succeeded"})
     async with api_over(database, settings) as server:
         await server.refresh()

@@ -1,11 +1,13 @@
 """A small made-up market, put into the database as the ingestion would leave it."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from kasparro.store import candles, quotes
 from kasparro.store.pool import Database
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -99,6 +101,17 @@ class Market:
                 source, source_id, coin_id, verdict, {"symbol": "rare"}, decided_by, note, self.now, version,
             )  # fmt: skip
         return row["judgement_id"], row["listing_id"], version
+
+    async def quotes(self, listing_id: int, rows: Sequence[tuple[datetime, float]], market_cap: float | None = None) -> None:
+        """Quotes of a listing as (observed at, price), with their candles."""
+        async with self._database.write() as conn:
+            await quotes.make_partitions(conn, [at.date() for at, _ in rows])
+            await conn.executemany(
+                "INSERT INTO quotes (listing_id, run_id, observed_at, price, market_cap, fetched_at, recorded_at)"
+                " VALUES ($1, 1, $2, $3, $4, $2, $2)",
+                [(listing_id, at, price, market_cap) for at, price in rows],
+            )
+            await candles.roll_up(conn, [listing_id] * len(rows), [at for at, _ in rows])
 
     async def run(
         self, *, status: str = "succeeded", outcomes: dict[str, str] | None = None, error: str | None = None, age: float = 0

@@ -25,6 +25,10 @@ STATE = {
     "contracts": "SELECT source, source_id, platform, address FROM listing_contracts ORDER BY 1, 2, 3, 4",
     "quotes": """SELECT l.source, l.source_id, q.observed_at, q.price, q.market_cap, q.volume_24h
                  FROM quotes q JOIN listings l USING (listing_id) ORDER BY 1, 2, 3""",
+    "hours": """SELECT l.source, l.source_id, h.opens_at, h.open, h.high, h.low, h.close, h.samples, h.market_cap, h.volume_24h
+                FROM candles_hourly h JOIN listings l USING (listing_id) ORDER BY 1, 2, 3""",
+    "days": """SELECT l.source, l.source_id, d.opens_at, d.open, d.high, d.low, d.close, d.samples, d.market_cap, d.volume_24h
+               FROM candles_daily d JOIN listings l USING (listing_id) ORDER BY 1, 2, 3""",
     "latest_quotes": """SELECT l.source, l.source_id, q.observed_at, q.price, q.ath_price, q.ath_at
                         FROM latest_quotes q JOIN listings l USING (listing_id) ORDER BY 1, 2""",
     "judgements": """SELECT l.source, l.source_id, c.coin_id, j.verdict, j.rule

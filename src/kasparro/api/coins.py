@@ -9,10 +9,10 @@ import msgspec
 from kasparro.api import parameters
 from kasparro.api.lists import CoinPage, coin_page, list_parameters, next_link
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import not_found
+from kasparro.api.problems import catalog_loading, not_found
 from kasparro.api.shapes import CoinEnvelope, CoinPrice
 from kasparro.catalog.details import CoinDetail, detail
-from kasparro.catalog.entries import Catalog
+from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import near_ids
 from kasparro.catalog.rows import CoinRow, entry_row
 
@@ -101,17 +101,29 @@ def _enveloped(call: Call, page: CoinPage, link: str | None, rows: bytes) -> byt
 
 async def show_coin(call: Call) -> Answer:
     """One coin, or where it is now."""
-    asked = call.path_parameters["coin_id"]
-    catalog = call.services.catalog.current
+    entry = coin_of(call)
+    return moved(call, entry, "") or Answer(body=detail(call.services.catalog.current, entry))
+
+
+def coin_of(call: Call) -> Entry:
+    """The coin that a path names by its id, an alias or the id of a coin that was merged into it. Raises ProblemError."""
+    asked, catalog = call.path_parameters["coin_id"], call.services.catalog.current
     entry = catalog.find(asked)
     if entry is None:
+        if not catalog.complete:
+            raise catalog_loading()
         missing = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
         raise not_found(missing, candidates=near_ids(catalog, asked))
-    if entry.coin_id != asked:
-        query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
-        location = f"/coins/{percent_encoded(entry.coin_id, safe='')}{query}"
-        return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
-    return Answer(body=detail(catalog, entry))
+    return entry
+
+
+def moved(call: Call, entry: Entry, below: str) -> Answer | None:
+    """Where a coin is that was asked for by another id than its own; `below` follows the id in the path."""
+    if entry.coin_id == call.path_parameters["coin_id"]:
+        return None
+    query = f"?{call.query_string.decode('latin-1')}" if call.query_string else ""
+    location = f"/coins/{percent_encoded(entry.coin_id, safe='')}{below}{query}"
+    return Answer(body=encoded({"id": entry.coin_id}), status=308, headers=[("location", location)])
 
 
 async def list_prices(call: Call) -> Answer:

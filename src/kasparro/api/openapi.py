@@ -118,8 +118,14 @@ def _answer(status: int, answered: Answered, operation: Operation, schemas: dict
     elif status >= HTTPStatus.BAD_REQUEST:
         described["content"] = {MEDIA_TYPE: {"schema": schemas[_type_key(Problem)]}}
     elif status == HTTPStatus.OK:
-        described["content"] = {re.sub(r";.*", "", answered.media_type): {"schema": {"type": "string"}}}
+        described["content"] = _text(answered.media_type)
+    if answered.or_text is not None:
+        described["content"] |= _text(answered.or_text)
     headers = [*answered.headers, *(["ETag"] if operation.conditional and status in (200, 304) else [])]
     if headers:
         described["headers"] = {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in headers}
     return described
+
+
+def _text(media_type: str) -> dict[str, Any]:
+    return {re.sub(r";.*", "", media_type): {"schema": {"type": "string"}}}

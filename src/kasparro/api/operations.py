@@ -52,6 +52,7 @@ class Answered(msgspec.Struct, frozen=True):
     body: Any = None  # the type of the JSON body; None: see `media_type`
     media_type: str = JSON
     headers: tuple[str, ...] = ()
+    or_text: str | None = None  # the media type of text that it may be instead
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):

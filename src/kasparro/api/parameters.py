@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -10,6 +11,10 @@ import msgspec
 from kasparro.api.problems import invalid_parameters, invalid_request
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
+_UNIX_TIME = re.compile(r"[0-9]{1,14}(\.[0-9]{1,9})?")
+_SPACED_OFFSET = re.compile(r"(:[0-9.]+) ([0-9:]+)$")  # a plus sign that was not escaped reads as a space
+_SECONDS_MAX = 1e11  # the year 5138: a larger number is milliseconds, since 1973
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
 IDS_MAX = 500
 
 
@@ -89,6 +94,33 @@ def names(name: str, description: str, *, required: bool = False, most: int = ID
 
     schema = {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": most} | ({"minItems": 1} if required else {})
     return Parameter(name=name, description=description, schema=schema, parse=parse, required=required, several=True, example=example)
+
+
+def moment(name: str, description: str) -> Parameter:
+    """A time: ISO 8601, or seconds or milliseconds since 1970. Without an offset it is UTC, without a time of day midnight.
+
+    An empty one counts as not given.
+    """
+    wanted = "must be a time from 1970 to 2199, like 2026-03-01, 2026-03-01T12:00:00Z or 1772366400 (seconds since 1970, or milliseconds)"
+
+    def parse(value: str) -> datetime | None:
+        if not value:
+            return None
+        try:
+            at = _unix_time(float(value)) if _UNIX_TIME.fullmatch(value) else datetime.fromisoformat(_SPACED_OFFSET.sub(r"\1+\2", value))
+            at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            raise ValueError(wanted) from None
+        if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+            raise ValueError(wanted)
+        return at
+
+    schema = {"type": "string", "maxLength": 40}
+    return Parameter(name=name, description=description, schema=schema, parse=parse)
+
+
+def _unix_time(number: float) -> datetime:
+    return datetime.fromtimestamp(number / 1000 if number > _SECONDS_MAX else number, UTC)
 
 
 def path_number(text: str, most: int) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
@@ -15,6 +15,7 @@ from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Reco
 from kasparro.settings import Settings
 from kasparro.sources.base import Stream
 from kasparro.store import checkpoints, listings, quotes, raw_pages, runs
+from kasparro.store.kept import first_kept
 from kasparro.store.queries import batches
 
 
@@ -191,9 +192,9 @@ def absent_after(part: Checkpoint, page: Page) -> tuple[str, ...]:
 async def _write_quotes(
     conn: asyncpg.Connection, fetch: Fetch, page: Page, *, run_id: int, settings: Settings, now: datetime, is_replayed: bool
 ) -> quotes.QuotesWritten:
-    kept_from = datetime.combine((now - timedelta(days=settings.quote_days)).astimezone(UTC).date(), datetime.min.time(), UTC)
+    kept_from = first_kept(now, settings.quote_days)
     days = {q.observed_at.astimezone(UTC).date() for q in page.quotes if q.observed_at >= kept_from}
-    await quotes.make_partitions(conn, "quotes", days)
+    await quotes.make_partitions(conn, days)
     inserted = revised = 0
     listing_ids, first_ids = list[int](), list[int]()
     for some in batches(sorted(page.quotes, key=lambda q: q.source_id), settings.statement_rows_max):

@@ -16,7 +16,7 @@ from kasparro.pricing.choose import choose
 from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
-from kasparro.store import coins, prices, quotes, runs
+from kasparro.store import coins, partitions, prices, quotes, runs
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
 
@@ -129,7 +129,7 @@ class Publication:
         if judged is not None and judged.version != version - 1:
             raise OutdatedError
         today = now.date()
-        await quotes.make_partitions(conn, "prices", [today, today + timedelta(days=1)])
+        await partitions.make(conn, ["prices"], [today, today + timedelta(days=1)])
         return cls(conn, settings, now, version)
 
     async def write(self, judged: Judged) -> set[int]:

@@ -21,17 +21,19 @@ from kasparro.ingest.outlook import outlook
 from kasparro.ingest.part import Tools
 from kasparro.ingest.progress import Progress
 from kasparro.ingest.publish import Publisher
+from kasparro.ingest.retention import retain
+from kasparro.ingest.rollup import roll_up_missing
 from kasparro.ingest.spending import Spending
 from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, drift, quotes, raw_pages, runs
+from kasparro.store import checkpoints, partitions, quotes, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
 
-_DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
+_DAYS_AHEAD = 2  # for which there is a partition, so that a day may begin without a run
 
 
 class Ingest(Tools):
@@ -42,6 +44,7 @@ class Ingest(Tools):
         self.sources = tuple(sources)
         self.owner = runs.this_process()
         self._at_work: set[int] = set()
+        self.rolled_up = False  # whether every day with quotes has been seen to have candles
         self.identity = Identity(database, settings, clock)
         self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
 
@@ -166,7 +169,7 @@ class Run:
         except BaseExceptionGroup as errors:
             raise _cause(errors) from errors
         await self.publisher.publish(final=True)
-        await self._retain()
+        await retain(self.ingest, self.run_id)
 
     async def _prepare(self) -> None:
         now = self.clock.now()
@@ -176,8 +179,12 @@ class Run:
             for source in self.sources:
                 used = await checkpoints.select_calls(conn, source.name, month_of(now))
                 self.spendings[source.name] = Spending(budget_of(self.settings.sources[source.name], used))
-            for table in ("quotes", "prices"):
-                await quotes.make_partitions(conn, table, [today + timedelta(days=n) for n in range(3)])
+            ahead = [today + timedelta(days=n) for n in range(_DAYS_AHEAD + 1)]
+            await quotes.make_partitions(conn, ahead)
+            await partitions.make(conn, ["prices"], ahead)
+        if not self.ingest.rolled_up:
+            await roll_up_missing(self.ingest, self.run_id)
+            self.ingest.rolled_up = True
         self.works = [SourceWork(s, Progress(s.streams, known)) for s in self.sources]
         self.others = [Progress(s.streams, known) for s in self.ingest.sources if s not in self.sources]
 
@@ -259,13 +266,6 @@ class Run:
             await self.clock.sleep(self.settings.lease_seconds / 3)
             async with self.database.write() as conn:
                 await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
-
-    async def _retain(self) -> None:
-        before = self.clock.now() - timedelta(days=max(1, self.settings.raw_days))
-        async with self.database.write() as conn:
-            await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
-            await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
-            await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
 
 
 def _log_finished(summary: RunSummary, seconds: float) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import asyncpg
 
 from kasparro.records import CoinQuote, Courses, ExchangeRate, Quote, Record
-from kasparro.store import queries
+from kasparro.store import candles, partitions, queries
 
 _SQL = queries.load("quotes")
 
@@ -20,10 +20,9 @@ class QuotesWritten(Record, frozen=True, kw_only=True):
     first_ids: tuple[int, ...]  # listings that had none before
 
 
-async def make_partitions(conn: asyncpg.Connection, table: str, days: Iterable[date]) -> None:
-    """Make a table's partitions for days, where they are missing."""
-    for day in sorted(set(days)):
-        await conn.execute(_SQL["make_partition"], table, day)
+async def make_partitions(conn: asyncpg.Connection, days: Iterable[date]) -> None:
+    """Make what quotes of some days are written into, where it is missing: they are rolled up as they are written."""
+    await partitions.make(conn, ("quotes", "candles_hourly"), days)
 
 
 async def write(
@@ -37,7 +36,7 @@ async def write(
     now: datetime,
     is_replayed: bool = False,
 ) -> QuotesWritten:
-    """Write quotes of one source, each listing at most once. Days from `kept_from` on must have their partition.
+    """Write quotes of one source, each listing at most once, and the candles that they are in. See `make_partitions` for their days.
 
     With `is_replayed` they revise nothing that was fetched after `fetched_at`. Without, nobody asks: a clock may have been set back.
     """
@@ -58,6 +57,7 @@ async def write(
         now,
         is_replayed,
     )
+    await candles.roll_up(conn, row["written_ids"] or (), row["written_at"] or ())
     return QuotesWritten(
         inserted=row["inserted"],
         revised=row["revised"],

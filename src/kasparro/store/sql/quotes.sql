@@ -1,12 +1,9 @@
 -- Quotes: what a source said a listing costs, at its own time.
 
--- name: make_partition
--- Make a day's partition of a table, unless it is there.
-SELECT make_day_partition($1, $2);
-
 -- name: insert_quotes
 -- Insert quotes and advance the newest one of each listing. The same observed_at with other values is revised in place.
--- Answers how many rows are new (recorded_at is only set by an insert) and revised, and which listings have a newer quote or a first.
+-- Answers how many rows are new (recorded_at is only set by an insert) and revised and which these are, and which listings have a newer
+-- quote or a first.
 -- Quotes from before $10 are older than what is kept: they count only as the newest. A first quote is news to identity.
 -- With $14 the answer is an old one, which revises nothing that was said later.
 WITH incoming AS (
@@ -27,7 +24,7 @@ WITH incoming AS (
         fetched_at = excluded.fetched_at
     WHERE (quotes.price, quotes.market_cap, quotes.volume_24h) IS DISTINCT FROM (excluded.price, excluded.market_cap, excluded.volume_24h)
       AND (NOT $14 OR excluded.fetched_at >= quotes.fetched_at)
-    RETURNING recorded_at = $13 AS is_new
+    RETURNING listing_id, observed_at, recorded_at = $13 AS is_new
 ), newest AS (
     INSERT INTO latest_quotes AS q
         (listing_id, run_id, observed_at, price, market_cap, volume_24h, ath_price, ath_at, fetched_at, recorded_at, raw)
@@ -45,15 +42,17 @@ WITH incoming AS (
 SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
        (SELECT count(*) FROM written WHERE NOT is_new)::integer AS revised,
        (SELECT array_agg(listing_id) FROM newest) AS listing_ids,
-       (SELECT array_agg(listing_id) FROM first) AS first_ids;
+       (SELECT array_agg(listing_id) FROM first) AS first_ids,
+       (SELECT array_agg(listing_id) FROM written) AS written_ids,
+       (SELECT array_agg(observed_at) FROM written) AS written_at;
 
 -- name: select_courses
 -- The course of the given listings' prices from $2 on: the last quote of each hour, oldest first.
 SELECT listing_id, array_agg(extract(epoch FROM observed_at)::float8 ORDER BY observed_at) AS times, array_agg(price ORDER BY observed_at) AS prices
 FROM (
-    SELECT DISTINCT ON (listing_id, date_trunc('hour', observed_at)) listing_id, observed_at, price
+    SELECT DISTINCT ON (listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00')) listing_id, observed_at, price
     FROM quotes WHERE listing_id = ANY($1::integer[]) AND observed_at >= $2
-    ORDER BY listing_id, date_trunc('hour', observed_at), observed_at DESC
+    ORDER BY listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00'), observed_at DESC
 ) AS hourly
 GROUP BY listing_id;
 
