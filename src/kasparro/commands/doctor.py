@@ -10,6 +10,7 @@ from kasparro import app
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import KasparroError
 from kasparro.settings import Settings, SourceSettings
+from kasparro.sources.fetching import Fetchers
 from kasparro.store import checkpoints, migrate, runs
 from kasparro.store.pool import Database
 
@@ -115,10 +116,11 @@ def _say_budget(source: SourceSettings, used: int, report: _Report) -> None:
 
 async def _check_sources(settings: Settings, report: _Report) -> None:
     async with app.http_client(settings) as http:
+        fetchers = Fetchers(settings, SystemClock(), http)
         for source in app.make_sources(settings):
             ours = settings.sources[source.name]
             try:
-                seconds = await http.probe(source, ours)
+                seconds = await fetchers.probe(source, ours)
             except KasparroError as error:
                 report.say(source.name, str(error), ok=False)
             else:
