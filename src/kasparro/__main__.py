@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -34,14 +34,13 @@ def serve_command() -> None:
 
 
 @cli.command("run-etl")
-@click.option(
-    "--source", "sources", multiple=True, type=click.Choice(["coingecko", "coinpaprika"]), help="Ask only this source (repeatable)."
-)
+@click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Ask only this source, like coingecko (repeatable).")
 @click.option("--full", is_flag=True, help="Ask for every part of every stream, due or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run_etl_command(sources: tuple[str, ...], *, full: bool, as_json: bool) -> None:
     """Carry out one run and print what it did."""
     settings = _settings()
+    _check_known("source", sources, settings.sources)
     sys.exit(_run(run_etl.run_etl(settings, sources or None, full=full, as_json=as_json)))
 
 
@@ -90,9 +89,7 @@ _DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
 def replay_command(since_days: float | None, streams: tuple[str, ...], *, as_json: bool) -> None:
     """Parse the sources' stored answers again, after a parser or a rule was mended. Asks no source."""
     settings = _settings()
-    if unknown := sorted(set(streams) - set(known := replay.streams(settings))):
-        message = f"unknown stream {', '.join(unknown)}: known are {', '.join(known)}"
-        raise click.UsageError(message)
+    _check_known("stream", streams, replay.streams(settings))
     sys.exit(_run(replay.replay(settings, streams, since_days, as_json=as_json)))
 
 
@@ -114,6 +111,12 @@ def _settings(environment: Mapping[str, str] | None = None) -> Settings:
         _end(error, USAGE)
     logs.configure(settings.log_format, settings.log_level)
     return settings
+
+
+def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        message = f"unknown {what} {', '.join(unknown)}: known are {', '.join(known)}"
+        raise click.UsageError(message)
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> int:

@@ -88,6 +88,7 @@ class Page(msgspec.Struct, kw_only=True):
     rates: list[ExchangeRate] = msgspec.field(default_factory=list)
     rejects: list[Reject] = msgspec.field(default_factory=list)
     next_parts: tuple[str, ...] = ()  # parts of the same stream that this answer makes known, in order
+    is_index: bool = False  # they are all that the stream has besides this one
     is_last: bool = False  # the stream has no part after this one
 
 

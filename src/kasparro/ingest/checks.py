@@ -15,7 +15,7 @@ def reason_to_refuse(stream: Stream, part: Checkpoint, others: Sequence[Checkpoi
     """
     rows = page.rows_received
     later = [c for c in others if c.ordinal > part.ordinal and c.rows > 0]
-    if rows == 0 and not _may_be_empty(part, others, later):
+    if rows == 0 and not page.next_parts and not _may_be_empty(part, others, later):
         return "the answer was an empty list"
     if part.ids and _strangers(part, page) * 2 > rows > 0:
         return "the answer is not about the listings that were asked for"

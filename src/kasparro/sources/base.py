@@ -31,7 +31,8 @@ class Stream(Record, frozen=True, kw_only=True):
     quotes: bool = False  # it carries prices
     complete: bool = False  # its one part names every listing of the source: what is missing from it has vanished
     batch_listings: int = 0  # once its parts were all committed, it is asked for by batches of so many ids at most; 0: never
-    contracts: Literal["none", "of_source", "of_part"] = "none"  # an answer names all contracts of the source, or of the part's platform
+    # Of what an answer names all contracts: of the source, of the platform that the part is called after, of the listings in it.
+    contracts: Literal["none", "of_source", "of_part", "of_listings"] = "none"
 
 
 class Source(Protocol):
