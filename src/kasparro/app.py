@@ -29,6 +29,7 @@ from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import Source
 from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
+from kasparro.sources.files import Files
 from kasparro.sources.http import HttpClient
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
@@ -40,6 +41,7 @@ log = logs.get()
 _SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
     "coingecko": CoinGecko,
     "coinpaprika": CoinPaprika,
+    "files": Files,
 }
 
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second

@@ -37,9 +37,7 @@ class Files:
 
     name = NAME
     streams = (
-        Stream(
-            name=PRICES, first_part=FOLDER, priority=25, interval=timedelta(0), identity=True, quotes=True, contracts="of_listings"
-        ),
+        Stream(name=PRICES, first_part=FOLDER, priority=25, interval=timedelta(0), identity=True, quotes=True, contracts="of_listings"),
     )
 
     def __init__(self, settings: SourceSettings) -> None:
@@ -83,8 +81,6 @@ def _prices(body: bytes, label: str, fetched_at: datetime) -> Pieces[Page]:
         lost = kept.put(listing, quote, line)
         if lost is not None:
             page.rejects.append(reject(lost, listing.source_id, Reason.TWICE))
-        if lost is line:
-            continue
         try:
             page.contracts += _contracts(row.get("contracts", ""), listing.source_id)
         except RowError as error:
