@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import click
 import uvloop
@@ -12,11 +13,14 @@ import uvloop
 import kasparro
 from kasparro import logs
 from kasparro.commands import demo, doctor, export, migrate, replay, run_etl, serve
+from kasparro.commands.moments import FIRST, LAST, Moment
+from kasparro.commands.writing import FileFormat, has_parquet
 from kasparro.demo.faults import MODES
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
+from kasparro.store.exports import Interval
 
-_NO_PARQUET = "--format parquet is not there yet; use csv or ndjson"
+_NO_PARQUET = "--format parquet needs pyarrow: install it with pip install 'kasparro[parquet]', or use csv or ndjson"
 FAILED, USAGE, RUN_OPEN, FOLDER_HELD, INTERRUPTED = 1, 2, 4, 5, 130
 
 
@@ -59,18 +63,45 @@ def doctor_command() -> None:
 
 
 @cli.command("export")
-@click.argument("table", type=click.Choice(["coins", "prices", "mappings"]))
-@click.option("--format", "table_format", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
+@click.argument("table", type=click.Choice(["coins", "prices", "mappings", "history"]))
+@click.option("--format", "file_format", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-", show_default=True, help="The file; - is stdout."
 )
-def export_command(table: str, table_format: str, output: Path) -> None:
-    """Write all coins, prices, or mappings of listings to coins."""
-    if table_format == "parquet":
+@click.option("--coins", metavar="ID,ID", help="history: of these coins, by id or alias.")
+@click.option("--all", "all_coins", is_flag=True, help="history: of all coins.")
+@click.option("--from", "since", type=Moment(), metavar="TIME", help="history: from this ISO 8601 or Unix time on.")
+@click.option("--to", "until", type=Moment(), metavar="TIME", help="history: to before this time.")
+@click.option("--interval", type=click.Choice(["raw", "1h", "1d"]), help="history: quotes (the default), or hourly or daily candles.")
+def export_command(
+    table: str,
+    file_format: FileFormat,
+    output: Path,
+    coins: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    interval: Interval | None,
+    *,
+    all_coins: bool,
+) -> None:
+    """Write all coins, prices, or mappings of listings to coins; or the history of coins."""
+    place = None if str(output) == "-" else output
+    if file_format == "parquet" and place is None:
+        message = "--format parquet needs a file: add -o FILE"
+        raise click.UsageError(message)
+    if file_format == "parquet" and not has_parquet():
         raise click.UsageError(_NO_PARQUET)
-    settings = _settings()
-    known: Literal["csv", "ndjson"] = "csv" if table_format == "csv" else "ndjson"
-    sys.exit(_run(export.export(settings, table, known, None if str(output) == "-" else output)))
+    if table != "history":
+        if coins or all_coins or since or until or interval:
+            message = f"--coins, --all, --from, --to and --interval belong to history, not to {table}"
+            raise click.UsageError(message)
+        sys.exit(_run(export.export(_settings(), table, file_format, place)))
+    named = tuple(filter(None, (coins or "").split(",")))
+    if bool(named) == all_coins:
+        message = "history needs --coins ID,ID or --all"
+        raise click.UsageError(message)
+    span = export.Span(coins=named or None, since=since or FIRST, until=until or LAST, interval=interval or "raw")
+    sys.exit(_run(export.export_history(_settings(), span, file_format, place)))
 
 
 _DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
