@@ -12,12 +12,13 @@ import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import demo, doctor, export, migrate, replay, run_etl, serve
+from kasparro.commands import demo, doctor, export, import_history, migrate, replay, run_etl, serve
 from kasparro.commands.moments import FIRST, LAST, Moment
 from kasparro.commands.writing import FileFormat, has_parquet
 from kasparro.demo.faults import MODES
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
+from kasparro.sources.past import DAYS_MAX
 from kasparro.store.exports import Interval
 
 _NO_PARQUET = "--format parquet needs pyarrow: install it with pip install 'kasparro[parquet]', or use csv or ndjson"
@@ -122,6 +123,30 @@ def replay_command(since_days: float | None, streams: tuple[str, ...], *, as_jso
     settings = _settings()
     _check_known("stream", streams, replay.streams(settings))
     sys.exit(_run(replay.replay(settings, streams, since_days, as_json=as_json)))
+
+
+@cli.command("import-history")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]...")
+@click.option("--source", metavar="SOURCE", help="The source that the payloads are of; with --backfill only this one is asked.")
+@click.option("--id", "source_id", metavar="ID", help="The listing's id there.")
+@click.option("--backfill", "days", type=click.IntRange(1, DAYS_MAX), metavar="DAYS", help="Ask the sources for so many days.")
+@click.option("--top", type=click.IntRange(1, 100_000), default=100, show_default=True, help="--backfill: of those traded most.")
+@click.option("--again", is_flag=True, help="--backfill: also of listings that were asked for before.")
+def import_history_command(
+    files: tuple[Path, ...], source: str | None, source_id: str | None, days: int | None, *, top: int, again: bool
+) -> None:
+    """Take over the past: payloads of CoinGecko's market_chart and CoinPaprika's historical from files, or asked for within the budget."""
+    settings = _settings()
+    _check_known("source", filter(None, [source]), import_history.sources(settings))
+    if days is not None:
+        if files or source_id:
+            message = "--backfill asks the sources: it takes no FILE and no --id"
+            raise click.UsageError(message)
+        sys.exit(_run(import_history.backfill(settings, source, days, top, again=again)))
+    if not files or source is None or source_id is None:
+        message = "name the payloads with --source SOURCE --id ID FILE..., or ask the sources with --backfill DAYS"
+        raise click.UsageError(message)
+    sys.exit(_run(import_history.take_files(settings, source, source_id, files)))
 
 
 _FAULTS = "\b\nFaults:\n" + "\n".join(f"  {mode:<11} {meaning}" for mode, meaning in MODES.items())

@@ -62,6 +62,15 @@ class Quote(Record, frozen=True, kw_only=True):
     raw: bytes  # the source's row as it came, JSON
 
 
+class Point(Record, frozen=True, kw_only=True):
+    """What a listing cost at some time in the past, as its source tells it afterwards."""
+
+    observed_at: datetime
+    price: float  # finite and above zero
+    market_cap: float | None
+    volume_24h: float | None
+
+
 class ExchangeRate(Record, frozen=True, kw_only=True):
     """What one US dollar costs in another currency, as a source says it."""
 

@@ -53,18 +53,12 @@ def _csv_writer(row_type: type[msgspec.Struct]) -> Callable[[Sequence[msgspec.St
     writer.writerow(row_type.__struct_fields__)
 
     def write(rows: Sequence[msgspec.Struct]) -> bytes:
-        for row in rows:
-            writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
+        # Times and numbers as JSON spells them.
+        plain: list[dict[str, object]] = msgspec.to_builtins(rows)
+        writer.writerows([[" ".join(value) if isinstance(value, tuple) else value for value in row.values()] for row in plain])
         encoded = text.getvalue().encode()
         text.seek(0)
         text.truncate()
         return encoded
 
     return write
-
-
-def _cell(value: object) -> object:
-    """A value as CSV has it: times and numbers as JSON spells them."""
-    if isinstance(value, tuple):
-        return " ".join(value)
-    return value if isinstance(value, str | float | None) else msgspec.to_builtins(value)

@@ -16,7 +16,7 @@ from kasparro.errors import KasparroError
 FileFormat: TypeAlias = Literal["csv", "ndjson", "parquet"]
 Write: TypeAlias = Callable[[Sequence[msgspec.Struct]], None]
 
-_GROUP_ROWS = 50_000  # of a Parquet row group: some megabytes
+_GROUP_ROWS = 25_000  # of a Parquet row group: they are kept as objects until it is full
 
 
 class ExportError(KasparroError):
