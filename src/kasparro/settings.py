@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
+    file_bytes_max: int = 16_000_000  # of the source `files`: over 100,000 rows, and more are as well in several files
     request_attempts_max: int = 4
     retry_wait_seconds_max: float = 60.0  # a longer Retry-After ends the source's part of the run instead
     lease_seconds: int = 60

@@ -173,8 +173,8 @@ async def test_a_file_beyond_the_bound_is_refused(tmp_path: Path) -> None:
     """No more than the bound is read, and one that vanished meanwhile is an error of that file alone."""
     (tmp_path / "a.csv").write_bytes(b"12345")
 
-    assert (await Reading(tmp_path, response_bytes_max=5).fetch("a.csv")).body == b"12345"
+    assert (await Reading(tmp_path, file_bytes_max=5).fetch("a.csv")).body == b"12345"
     with pytest.raises(SkipError, match="larger than 4 bytes"):
-        await Reading(tmp_path, response_bytes_max=4).fetch("a.csv")
+        await Reading(tmp_path, file_bytes_max=4).fetch("a.csv")
     with pytest.raises(SkipError, match=r"gone\.csv"):
         await Reading(tmp_path).fetch("gone.csv")

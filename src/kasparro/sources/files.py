@@ -85,7 +85,7 @@ def _prices(body: bytes, label: str, fetched_at: datetime) -> Pieces[Page]:
             page.contracts += _contracts(row.get("contracts", ""), listing.source_id)
         except RowError as error:
             page.rejects.append(reject(line, source_id, error.reason))
-    kept.fill(page)
+    yield from kept.fill(page)
     return page
 
 

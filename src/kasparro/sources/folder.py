@@ -51,7 +51,7 @@ class FolderReader:
 
     def _file(self, path: Path, committed: bytes) -> tuple[bytes, bytes]:
         """(content, its digest); no content where it is known to be the committed one."""
-        limit = self._settings.response_bytes_max
+        limit = self._settings.file_bytes_max
         try:
             with path.open("rb") as file:
                 before = _state(path.stat())

@@ -12,6 +12,8 @@ import msgspec
 from kasparro.records import Listing, ListingContract, Page, Pieces, Quote
 from kasparro.sources.rows import ROWS_PER_PIECE, Reason, RowError, decoded, reject, rows
 
+_KEPT_PER_PIECE = 5_000  # a row is looked at once more
+
 
 class WireRow(Protocol):
     """What every row on the wire has."""
@@ -39,10 +41,14 @@ class Kept:
             return there[2]
         return row
 
-    def fill(self, page: Page) -> None:
+    def fill(self, page: Page) -> Pieces[None]:
         """Put them into their page."""
-        page.listings = [listing for listing, _, _ in self._rows.values()]
-        page.quotes = [quote for _, quote, _ in self._rows.values() if quote is not None]
+        for number, (listing, quote, _) in enumerate(self._rows.values()):
+            if number % _KEPT_PER_PIECE == 0:
+                yield
+            page.listings.append(listing)
+            if quote is not None:
+                page.quotes.append(quote)
         page.rows_without_price = len(page.listings) - len(page.quotes)
 
 
@@ -109,7 +115,7 @@ def quotes_page(
         lost = kept.put(listing, quote, row)
         if lost is not None:
             page.rejects.append(reject(lost, listing.source_id, Reason.TWICE))
-    kept.fill(page)
+    yield from kept.fill(page)
     return page
 
 
