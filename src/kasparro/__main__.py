@@ -2,21 +2,26 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import click
 import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import demo, doctor, export, migrate, replay, run_etl, serve
+from kasparro.commands import demo, doctor, export, import_history, migrate, replay, run_etl, serve
+from kasparro.commands.moments import FIRST, LAST, Moment
+from kasparro.commands.writing import FileFormat, has_parquet
 from kasparro.demo.faults import MODES
 from kasparro.errors import DataFolderHeldError, KasparroError, RunOpenError, SettingsError
 from kasparro.settings import Settings, environment_with_dotenv, load
+from kasparro.sources.past import DAYS_MAX
+from kasparro.store.exports import Interval
 
-_NO_PARQUET = "--format parquet is not there yet; use csv or ndjson"
+_NO_PARQUET = "--format parquet needs pyarrow: install it with pip install 'kasparro[parquet]', or use csv or ndjson"
 FAILED, USAGE, RUN_OPEN, FOLDER_HELD, INTERRUPTED = 1, 2, 4, 5, 130
 
 
@@ -34,14 +39,13 @@ def serve_command() -> None:
 
 
 @cli.command("run-etl")
-@click.option(
-    "--source", "sources", multiple=True, type=click.Choice(["coingecko", "coinpaprika"]), help="Ask only this source (repeatable)."
-)
+@click.option("--source", "sources", multiple=True, metavar="SOURCE", help="Ask only this source, like coingecko (repeatable).")
 @click.option("--full", is_flag=True, help="Ask for every part of every stream, due or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run_etl_command(sources: tuple[str, ...], *, full: bool, as_json: bool) -> None:
     """Carry out one run and print what it did."""
     settings = _settings()
+    _check_known("source", sources, settings.sources)
     sys.exit(_run(run_etl.run_etl(settings, sources or None, full=full, as_json=as_json)))
 
 
@@ -60,18 +64,45 @@ def doctor_command() -> None:
 
 
 @cli.command("export")
-@click.argument("table", type=click.Choice(["coins", "prices", "mappings"]))
-@click.option("--format", "table_format", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
+@click.argument("table", type=click.Choice(["coins", "prices", "mappings", "history"]))
+@click.option("--format", "file_format", type=click.Choice(["csv", "ndjson", "parquet"]), default="csv", show_default=True)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, allow_dash=True), default="-", show_default=True, help="The file; - is stdout."
 )
-def export_command(table: str, table_format: str, output: Path) -> None:
-    """Write all coins, prices, or mappings of listings to coins."""
-    if table_format == "parquet":
+@click.option("--coins", metavar="ID,ID", help="history: of these coins, by id or alias.")
+@click.option("--all", "all_coins", is_flag=True, help="history: of all coins.")
+@click.option("--from", "since", type=Moment(), metavar="TIME", help="history: from this ISO 8601 or Unix time on.")
+@click.option("--to", "until", type=Moment(), metavar="TIME", help="history: to before this time.")
+@click.option("--interval", type=click.Choice(["raw", "1h", "1d"]), help="history: quotes (the default), or hourly or daily candles.")
+def export_command(
+    table: str,
+    file_format: FileFormat,
+    output: Path,
+    coins: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    interval: Interval | None,
+    *,
+    all_coins: bool,
+) -> None:
+    """Write all coins, prices, or mappings of listings to coins; or the history of coins."""
+    place = None if str(output) == "-" else output
+    if file_format == "parquet" and place is None:
+        message = "--format parquet needs a file: add -o FILE"
+        raise click.UsageError(message)
+    if file_format == "parquet" and not has_parquet():
         raise click.UsageError(_NO_PARQUET)
-    settings = _settings()
-    known: Literal["csv", "ndjson"] = "csv" if table_format == "csv" else "ndjson"
-    sys.exit(_run(export.export(settings, table, known, None if str(output) == "-" else output)))
+    if table != "history":
+        if coins or all_coins or since or until or interval:
+            message = f"--coins, --all, --from, --to and --interval belong to history, not to {table}"
+            raise click.UsageError(message)
+        sys.exit(_run(export.export(_settings(), table, file_format, place)))
+    named = tuple(filter(None, (coins or "").split(",")))
+    if bool(named) == all_coins:
+        message = "history needs --coins ID,ID or --all"
+        raise click.UsageError(message)
+    span = export.Span(coins=named or None, since=since or FIRST, until=until or LAST, interval=interval or "raw")
+    sys.exit(_run(export.export_history(_settings(), span, file_format, place)))
 
 
 _DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
@@ -90,10 +121,32 @@ _DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
 def replay_command(since_days: float | None, streams: tuple[str, ...], *, as_json: bool) -> None:
     """Parse the sources' stored answers again, after a parser or a rule was mended. Asks no source."""
     settings = _settings()
-    if unknown := sorted(set(streams) - set(known := replay.streams(settings))):
-        message = f"unknown stream {', '.join(unknown)}: known are {', '.join(known)}"
-        raise click.UsageError(message)
+    _check_known("stream", streams, replay.streams(settings))
     sys.exit(_run(replay.replay(settings, streams, since_days, as_json=as_json)))
+
+
+@cli.command("import-history")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE]...")
+@click.option("--source", metavar="SOURCE", help="The source that the payloads are of; with --backfill only this one is asked.")
+@click.option("--id", "source_id", metavar="ID", help="The listing's id there.")
+@click.option("--backfill", "days", type=click.IntRange(1, DAYS_MAX), metavar="DAYS", help="Ask the sources for so many days.")
+@click.option("--top", type=click.IntRange(1, 100_000), default=100, show_default=True, help="--backfill: of those traded most.")
+@click.option("--again", is_flag=True, help="--backfill: also of listings that were asked for before.")
+def import_history_command(
+    files: tuple[Path, ...], source: str | None, source_id: str | None, days: int | None, *, top: int, again: bool
+) -> None:
+    """Take over the past: payloads of CoinGecko's market_chart and CoinPaprika's historical from files, or asked for within the budget."""
+    settings = _settings()
+    _check_known("source", filter(None, [source]), import_history.sources(settings))
+    if days is not None:
+        if files or source_id:
+            message = "--backfill asks the sources: it takes no FILE and no --id"
+            raise click.UsageError(message)
+        sys.exit(_run(import_history.backfill(settings, source, days, top, again=again)))
+    if not files or source is None or source_id is None:
+        message = "name the payloads with --source SOURCE --id ID FILE..., or ask the sources with --backfill DAYS"
+        raise click.UsageError(message)
+    sys.exit(_run(import_history.take_files(settings, source, source_id, files)))
 
 
 _FAULTS = "\b\nFaults:\n" + "\n".join(f"  {mode:<11} {meaning}" for mode, meaning in MODES.items())
@@ -114,6 +167,12 @@ def _settings(environment: Mapping[str, str] | None = None) -> Settings:
         _end(error, USAGE)
     logs.configure(settings.log_format, settings.log_level)
     return settings
+
+
+def _check_known(what: str, given: Iterable[str], known: Iterable[str]) -> None:
+    if unknown := sorted(set(given) - set(known)):
+        message = f"unknown {what} {', '.join(unknown)}: known are {', '.join(known)}"
+        raise click.UsageError(message)
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> int:

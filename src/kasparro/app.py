@@ -26,16 +26,24 @@ from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary
 from kasparro.schedule import Runner, Schedule
-from kasparro.settings import Settings
+from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import Source
 from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
+from kasparro.sources.files import Files
 from kasparro.sources.http import HttpClient
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
 
 log = logs.get()
+
+# What there is for each name in the settings. A new source is a line here.
+_SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
+    "coingecko": CoinGecko,
+    "coinpaprika": CoinPaprika,
+    "files": Files,
+}
 
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
 _SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
@@ -54,11 +62,8 @@ class Core:
 
 
 def make_sources(settings: Settings) -> tuple[Source, ...]:
-    """Every source there is. A new one is a line here."""
-    return (
-        CoinGecko(settings.sources["coingecko"]),
-        CoinPaprika(settings.sources["coinpaprika"]),
-    )
+    """Every source that is set up."""
+    return tuple(_SOURCES[name](ours) for name, ours in settings.sources.items())
 
 
 @asynccontextmanager

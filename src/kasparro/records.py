@@ -62,6 +62,15 @@ class Quote(Record, frozen=True, kw_only=True):
     raw: bytes  # the source's row as it came, JSON
 
 
+class Point(Record, frozen=True, kw_only=True):
+    """What a listing cost at some time in the past, as its source tells it afterwards."""
+
+    observed_at: datetime
+    price: float  # finite and above zero
+    market_cap: float | None
+    volume_24h: float | None
+
+
 class ExchangeRate(Record, frozen=True, kw_only=True):
     """What one US dollar costs in another currency, as a source says it."""
 
@@ -88,6 +97,7 @@ class Page(msgspec.Struct, kw_only=True):
     rates: list[ExchangeRate] = msgspec.field(default_factory=list)
     rejects: list[Reject] = msgspec.field(default_factory=list)
     next_parts: tuple[str, ...] = ()  # parts of the same stream that this answer makes known, in order
+    is_index: bool = False  # they are all that the stream has besides this one
     is_last: bool = False  # the stream has no part after this one
 
 

@@ -73,7 +73,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     plan: str
-    base_url: str
+    base_url: str  # of the source `files` its folder
     api_key: Secret | None
     calls_per_minute: int
     calls_per_month: int
@@ -102,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
+    file_bytes_max: int = 16_000_000  # of the source `files`: over 100,000 rows, and more are as well in several files
     request_attempts_max: int = 4
     retry_wait_seconds_max: float = 60.0  # a longer Retry-After ends the source's part of the run instead
     lease_seconds: int = 60
@@ -134,6 +135,7 @@ _PLAIN: dict[str, str] = {
 }
 _SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
+_FILES = "KASPARRO_FILES_DIR"  # the source `files` is there where it is set
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
 _AT_LEAST: dict[str, int] = {
     "port": 1,
@@ -145,7 +147,7 @@ _AT_LEAST: dict[str, int] = {
     "rate_limit_per_minute": 0,
 }
 
-NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
+NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, _FILES, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -167,7 +169,7 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[field] = Secret(env[name])
     if "DATABASE_URL" in env:
         _check_database_url(env["DATABASE_URL"])
-    values["sources"] = {source: _source(source, plans, env) for source, plans in _SOURCES.items()}
+    values["sources"] = {source: _source(source, plans, env) for source, plans in _SOURCES.items()} | _files(env)
     return Settings(**values)  # type: ignore[arg-type]  # every value was converted by its field's type
 
 
@@ -229,6 +231,24 @@ def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> Sour
         calls_per_month=_count(f"{prefix}_CALLS_PER_MONTH", env, plan.calls_per_month, least=0),
         freshness_seconds=plan.freshness_seconds,
     )
+
+
+def _files(env: Mapping[str, str]) -> dict[str, SourceSettings]:
+    """The source that is a folder, where one is named. Reading it costs nobody anything, so that nothing bounds it."""
+    if _FILES not in env:
+        return {}
+    folder = Path(env[_FILES]).expanduser().absolute()
+    return {
+        "files": SourceSettings(
+            name="files",
+            plan="folder",
+            base_url=str(folder),
+            api_key=None,
+            calls_per_minute=60 * 1_000,
+            calls_per_month=0,
+            freshness_seconds=0,
+        )
+    }
 
 
 def _base_url(name: str, url: str) -> str:

@@ -100,7 +100,11 @@ class Server:
     async def request(self, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
         """(status, body decoded by its type, headers)."""
         async with self.client.request(method, self.url + path, allow_redirects=False, **options) as answer:
-            body = await answer.json(content_type=None) if "json" in answer.content_type and method != "HEAD" else await answer.read()
+            body = (
+                await answer.json(content_type=None)
+                if answer.content_type.endswith(("/json", "+json")) and method != "HEAD"
+                else await answer.read()
+            )
             return answer.status, body, answer.headers
 
 

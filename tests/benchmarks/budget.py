@@ -231,7 +231,7 @@ class Simulation:
             last = rows < PAGE_ROWS
             return Page(rows_received=rows, is_last=last, next_parts=() if last else (f"page:{number + 1}",))
         if (part.stream, part.part) == (CONTRACTS, PLATFORMS):
-            return Page(rows_received=PLATFORMS_COUNT, next_parts=tuple(f"platform-{n}" for n in range(PLATFORMS_COUNT)))
+            return Page(rows_received=PLATFORMS_COUNT, next_parts=tuple(f"platform-{n}" for n in range(PLATFORMS_COUNT)), is_index=True)
         return Page(rows_received=1, is_last=part.ordinal == 0)
 
 

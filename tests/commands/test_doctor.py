@@ -178,3 +178,17 @@ async def test_a_source_out_of_reach(patient: Doctor) -> None:
 
     assert code == 1
     assert "is the network up, and the base URL right?" in lines["coinpaprika"]
+
+
+async def test_a_folder_of_files(patient: Doctor, tmp_path: Path) -> None:
+    """It is a source like the others, without a budget; an empty one and a missing one are told with the setting's name or the folder's."""
+    empty, lines = await patient.asked(KASPARRO_FILES_DIR=str(tmp_path))
+    missing, told = await patient.asked(KASPARRO_FILES_DIR=str(tmp_path / "missing"))
+    (tmp_path / "prices.csv").touch()
+    code, well = await patient.asked(KASPARRO_FILES_DIR=str(tmp_path))
+
+    assert (empty, missing, code) == (1, 1, 0)
+    assert "no CSV file" in lines["files"]
+    assert "KASPARRO_FILES_DIR" in told["files"]
+    assert well["files"].startswith("ok answers in")
+    assert "files budget" not in well

@@ -25,7 +25,8 @@ def part(number: int, rows: int) -> Checkpoint:
         (part(1, 250), [part(2, 90)], Page(rows_received=125), "the answer shrank from 250 rows to 125"),
         (part(1, 250), [part(2, 90)], Page(rows_received=240), None),
         (part(2, 0), [part(1, 250)], Page(rows_received=0), None),  # the first page was the last one and full
-        (part(2, 90), [part(1, 250)], Page(rows_received=3), None),  # the end of a stream moves
+        (part(2, 90), [part(1, 250)], Page(rows_received=3, is_last=True), None),  # the end of a stream moves
+        (part(2, 90), [part(1, 250)], Page(rows_received=3), "the answer shrank from 90 rows to 3"),  # it is no page, but a whole
         (part(2, 90), [part(1, 250)], Page(rows_received=0), "the answer was an empty list"),  # over a tenth of all is gone
         (part(9, 20), [part(n, 250) for n in range(1, 9)], Page(rows_received=0), None),
         (part(1, 250), [], Page(rows_received=250, rows_without_price=126), "126 of 250 rows have no price or no time"),

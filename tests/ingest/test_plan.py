@@ -311,7 +311,7 @@ def test_an_index_of_parts_lets_go_of_those_that_it_leaves_out() -> None:
     old = [Checkpoint(stream="s.contracts", part=p, ordinal=n, sweep=1, committed_at=NOW) for n, p in enumerate(["index", "a", "b"])]
     progress = Progress((CONTRACTS,), old)
 
-    known, gone = known_after(progress, old[0], Page(rows_received=2, next_parts=("b", "c")))
+    known, gone = known_after(progress, old[0], Page(rows_received=2, next_parts=("b", "c"), is_index=True))
 
     assert [c.part for c in known] == ["c"]
     assert gone == ["a"]

@@ -52,6 +52,12 @@ def test_an_unknown_chain_is_its_sources_own() -> None:
     assert not is_mapped("coinpaprika:new-newchain")
 
 
+def test_a_source_without_a_table_may_use_the_chains_names() -> None:
+    """A third source means the chain where it calls it by the shared name, and that of no table otherwise."""
+    assert chain("third", "ethereum") == chain("coingecko", "ethereum")
+    assert chain("coinpaprika", "ethereum") == "coinpaprika:ethereum"
+
+
 def test_coingeckos_names_are_taken_as_they_are() -> None:
     """CoinGecko's names serve as the chains' names, whatever their case."""
     assert chain("coingecko", "Some-New-Chain") == "some-new-chain"

@@ -13,6 +13,7 @@ from kasparro.errors import KasparroError
 from kasparro.records import Request
 from kasparro.settings import Settings, load
 from kasparro.sources import http
+from kasparro.sources.base import Fetched
 from kasparro.sources.coingecko import MARKETS, CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
 
@@ -30,11 +31,11 @@ class Caller:
         self.paprika = CoinPaprika(settings.sources["coinpaprika"])
         self.calls: list[tuple[str, int]] = []
 
-    async def page(self, number: int = 1, **options: Any) -> http.Fetched:
+    async def page(self, number: int = 1, **options: Any) -> Fetched:
         """Fetch a page of markets."""
         return await self.fetch(self.gecko.request(MARKETS, f"page:{number}"), **options)
 
-    async def fetch(self, request: Request, **options: Any) -> http.Fetched:
+    async def fetch(self, request: Request, **options: Any) -> Fetched:
         """Fetch any part."""
         source = self.gecko if request.source == "coingecko" else self.paprika
         return await self.client.fetch(

@@ -42,6 +42,7 @@ def _is_pure(module: str) -> bool:
         "demo/answers.py",
         "demo/faults.py",
         "demo/market.py",
+        "demo/past.py",
         "errors.py",
         "ingest/batches.py",
         "ingest/budget.py",

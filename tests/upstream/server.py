@@ -115,7 +115,7 @@ class Upstream(Answers):
     def _body(self, seen: Seen) -> tuple[int, bytes]:
         key = (seen.source + seen.path, f"{sorted(seen.query.items())} {self.minutes} {self.observed_at}")
         if key not in self._bodies:
-            found = self.gecko(seen.path, seen.query) if seen.source == "coingecko" else self.paprika(seen.path)
+            found = self.gecko(seen.path, seen.query) if seen.source == "coingecko" else self.paprika(seen.path, seen.query)
             if found is None:
                 return 404, b'{"error":"coin not found"}' if seen.source == "coingecko" else b'{"error":"id not found"}'
             self._bodies[key] = json.dumps(found, separators=(",", ":")).encode()

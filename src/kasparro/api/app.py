@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from kasparro.api import admin, coins, docs, health, history, judgements, mappings, root, routing, runs, stats, stream
+from kasparro.api import admin, coins, docs, export, health, history, judgements, mappings, root, routing, runs, stats, stream
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.hot import HotAnswers
@@ -43,6 +43,7 @@ def operations(services: Dependencies) -> list[Operation]:
         *coins.operations(sources),
         *history.operations(sources),
         *mappings.operations(sources),
+        *export.operations(),
         *stream.operations(),
         *health.operations(),
         *stats.operations(),

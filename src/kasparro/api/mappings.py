@@ -1,11 +1,11 @@
 """/mappings, /mappings.csv and /resolve: which listing is which coin."""
 
-import asyncio
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from kasparro.api import cursors, parameters
 from kasparro.api.cursors import Place
+from kasparro.api.export import CSV, streamed
 from kasparro.api.lists import CURSOR, LIMIT, next_link
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.problems import invalid_parameters, not_found
@@ -13,11 +13,10 @@ from kasparro.api.shapes import Resolved
 from kasparro.catalog import find
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.rows import MappingRow, coin_row, mapping_rows
-from kasparro.catalog.tables import MAPPINGS, table_parts
+from kasparro.catalog.tables import MAPPINGS
 from kasparro.resolver import platforms
 
 CANDIDATES_MAX = 50
-_CSV = "text/csv; charset=utf-8"
 
 
 def operations(sources: Sequence[str]) -> list[Operation]:
@@ -39,7 +38,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             operation_id="stream_mappings",
             summary="Every listing that has a coin, as CSV",
             tag="identity",
-            answers={200: Answered("All listings by coin id, with a header line.", media_type=_CSV)},
+            answers={200: Answered("All listings by coin id, with a header line.", media_type=CSV)},
             conditional=True,
         ),
         Operation(
@@ -91,15 +90,7 @@ async def list_mappings(call: Call) -> Answer:
 
 async def stream_mappings(call: Call) -> Answer:
     """Everything, of the catalog that is current when it begins."""
-    catalog = call.services.catalog.current
-    headers = [("content-disposition", 'attachment; filename="mappings.csv"')]
-    return Answer(body=_csv_parts(catalog), media_type=_CSV, headers=headers)
-
-
-async def _csv_parts(catalog: Catalog) -> AsyncIterator[bytes]:
-    for part in table_parts(catalog, MAPPINGS, "csv"):
-        yield part
-        await asyncio.sleep(0)
+    return streamed(call, "mappings", MAPPINGS, "csv")
 
 
 async def resolve(call: Call) -> Answer:

@@ -28,34 +28,37 @@ MAPPINGS = Table(MappingRow, mapping_rows)
 TABLES = {"coins": COINS, "prices": PRICES, "mappings": MAPPINGS}
 
 
-def table_parts(catalog: Catalog, table: Table, table_format: TableFormat) -> Iterator[bytes]:
-    """A table by coin id. CSV has a header line, its lists are joined by spaces, and what is not known is empty."""
-    write = _csv_writer(table) if table_format == "csv" else msgspec.json.Encoder().encode_lines
+def table_rows(catalog: Catalog, table: Table) -> Iterator[list[msgspec.Struct]]:
+    """A table's rows by coin id, some hundred at a time; at least one list, perhaps an empty one."""
     keys = catalog.orders.id_all
     for start in range(0, max(1, len(keys)), _COINS_PER_PART):
-        yield write([row for key in keys[start : start + _COINS_PER_PART] for row in table.rows(catalog.entries[key])])
+        yield [row for key in keys[start : start + _COINS_PER_PART] for row in table.rows(catalog.entries[key])]
 
 
-def _csv_writer(table: Table) -> Callable[[list[msgspec.Struct]], bytes]:
-    """What makes lines of rows; the first time with a header line."""
+def table_parts(catalog: Catalog, table: Table, table_format: TableFormat) -> Iterator[bytes]:
+    """A table by coin id, as `text_writer` writes it."""
+    write = text_writer(table.row, table_format)
+    for rows in table_rows(catalog, table):
+        yield write(rows)
+
+
+def text_writer(row: type[msgspec.Struct], table_format: TableFormat) -> Callable[[Sequence[msgspec.Struct]], bytes]:
+    """What makes lines of rows. CSV has a header line before the first, its lists are joined by spaces, and what is not known is empty."""
+    return _csv_writer(row) if table_format == "csv" else msgspec.json.Encoder().encode_lines
+
+
+def _csv_writer(row_type: type[msgspec.Struct]) -> Callable[[Sequence[msgspec.Struct]], bytes]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    columns = table.row.__struct_fields__
-    writer.writerow(columns)
+    writer.writerow(row_type.__struct_fields__)
 
-    def write(rows: list[msgspec.Struct]) -> bytes:
-        for row in rows:
-            writer.writerow([_cell(value) for value in msgspec.structs.astuple(row)])
+    def write(rows: Sequence[msgspec.Struct]) -> bytes:
+        # Times and numbers as JSON spells them.
+        plain: list[dict[str, object]] = msgspec.to_builtins(rows)
+        writer.writerows([[" ".join(value) if isinstance(value, tuple) else value for value in row.values()] for row in plain])
         encoded = text.getvalue().encode()
         text.seek(0)
         text.truncate()
         return encoded
 
     return write
-
-
-def _cell(value: object) -> object:
-    """A value as CSV has it: times and numbers as JSON spells them."""
-    if isinstance(value, tuple):
-        return " ".join(value)
-    return value if isinstance(value, str | float | None) else msgspec.to_builtins(value)

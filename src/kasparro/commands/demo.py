@@ -52,13 +52,13 @@ def _beside(settings: Settings, url: str, folder: Path) -> Settings:
     paths = {"coingecko": GECKO, "coinpaprika": PAPRIKA}
     sources = {
         name: msgspec.structs.replace(
-            source,
-            base_url=url + paths[name],
+            settings.sources[name],
+            base_url=url + path,
             calls_per_minute=_CALLS_PER_MINUTE,
             calls_per_month=0,
             freshness_seconds=int(STEP_SECONDS),
         )
-        for name, source in settings.sources.items()
+        for name, path in paths.items()
     }
     return msgspec.structs.replace(
         settings,

@@ -10,6 +10,8 @@ from kasparro import app
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import KasparroError
 from kasparro.settings import Settings, SourceSettings
+from kasparro.sources.base import HttpSource
+from kasparro.sources.fetching import Fetchers
 from kasparro.store import checkpoints, migrate, runs
 from kasparro.store.pool import Database
 
@@ -85,7 +87,9 @@ async def _check_database(settings: Settings, url: str, clock: Clock, report: _R
         report.say("migrations", missing, ok=not pending)
         if not pending:
             month = clock.now().date().replace(day=1)
-            for source in settings.sources.values():
+            # Reading files costs no calls that anybody counts.
+            asked = [settings.sources[s.name] for s in app.make_sources(settings) if isinstance(s, HttpSource)]
+            for source in asked:
                 async with database.read() as conn:
                     used = await checkpoints.select_calls(conn, source.name, month)
                 _say_budget(source, used, report)
@@ -115,12 +119,14 @@ def _say_budget(source: SourceSettings, used: int, report: _Report) -> None:
 
 async def _check_sources(settings: Settings, report: _Report) -> None:
     async with app.http_client(settings) as http:
+        fetchers = Fetchers(settings, SystemClock(), http)
         for source in app.make_sources(settings):
             ours = settings.sources[source.name]
             try:
-                seconds = await http.probe(source, ours)
+                seconds = await fetchers.probe(source, ours)
             except KasparroError as error:
                 report.say(source.name, str(error), ok=False)
             else:
                 key = "with a key" if ours.api_key else "without a key"
-                report.say(source.name, f"answers in {seconds * 1000:.0f} ms, plan {ours.plan}, {key}")
+                asked = f"plan {ours.plan}, {key}" if isinstance(source, HttpSource) else ours.base_url
+                report.say(source.name, f"answers in {seconds * 1000:.0f} ms, {asked}")

@@ -1,95 +1,139 @@
-"""`kasparro export`: everything that is served of one kind, to a file or to stdout."""
+"""`kasparro export`: everything that is served of one kind, or the history of coins, to a file or to stdout."""
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
+
+import asyncpg
+import msgspec
 
 from kasparro import app
 from kasparro.catalog.catalog import CatalogHolder
-from kasparro.catalog.entries import Catalog
-from kasparro.catalog.tables import TABLES, TableFormat, table_parts
+from kasparro.catalog.tables import TABLES, table_rows
 from kasparro.clock import SystemClock
-from kasparro.errors import KasparroError
+from kasparro.commands.writing import ExportError, FileFormat, writing
 from kasparro.settings import Settings
-from kasparro.store import migrate
+from kasparro.store import exports, migrate
+from kasparro.store.exports import Interval
 from kasparro.store.pool import Database
 
 _FAILED = 1
+_NAMED_MAX = 3  # unknown coins that a message names
 
 
-class ExportError(KasparroError):
-    """Nothing was exported. The message says what to do."""
+class QuoteRow(msgspec.Struct, frozen=True, gc=False):
+    """A quote of a listing, under the coin that it is judged to be now."""
 
-    code = "export"
+    coin_id: str
+    source: str
+    source_id: str
+    observed_at: datetime
+    price_usd: float
+    market_cap_usd: float | None
+    volume_24h_usd: float | None
 
 
-async def export(settings: Settings, table: str, table_format: TableFormat, output: Path | None) -> int:
+class CandleRow(msgspec.Struct, frozen=True, gc=False):
+    """A candle of a listing, under the coin that it is judged to be now."""
+
+    coin_id: str
+    source: str
+    source_id: str
+    opens_at: datetime
+    open_usd: float
+    high_usd: float
+    low_usd: float
+    close_usd: float
+    samples: int
+    market_cap_usd: float | None
+    volume_24h_usd: float | None
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """Which history is asked for."""
+
+    coins: tuple[str, ...] | None  # ids or aliases; None: all
+    since: datetime
+    until: datetime  # before it
+    interval: Interval
+
+
+async def export(settings: Settings, table: str, file_format: FileFormat, output: Path | None) -> int:
     """Write a table; without `output` to stdout. A file appears whole or not at all. Raises ExportError.
 
     0, or 1 where the reader of stdout has gone before the end.
     """
-    async with app.database_url(settings, serve=False) as (url, _server):
-        catalog = await _read(settings, url)
-    parts = table_parts(catalog, TABLES[table], table_format)
-    if output is not None:
-        _write_file(parts, output)
-        return 0
-    try:
-        sys.stdout.buffer.writelines(parts)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # Whoever read has had enough. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _FAILED
-    except OSError as error:
-        message = f"cannot write to stdout: {error.strerror or error}"
-        raise ExportError(message) from error
-    return 0
-
-
-async def _read(settings: Settings, url: str) -> Catalog:
-    """What is published now, as a process that serves has it."""
-    database = await Database.open(url, settings)
-    try:
-        async with database.connection() as conn:
-            missing = await migrate.pending(conn)
-        if missing:
-            message = f"the {database.place} lacks the migrations {', '.join(missing)}; run kasparro migrate"
-            raise ExportError(message)
+    async with _migrated(settings) as database:
         holder = CatalogHolder(database, SystemClock(), list(settings.sources))
         await holder.refresh()
-    finally:
-        await database.close()
+        place = database.place
     if holder.current.version == 0:
-        message = f"nothing was published in the {database.place} yet; run kasparro run-etl"
+        message = f"nothing was published in the {place} yet; run kasparro run-etl"
         raise ExportError(message)
-    return holder.current
+    with _while_it_is_read() as reading, writing(TABLES[table].row, file_format, output) as write:
+        for rows in table_rows(holder.current, TABLES[table]):
+            write(rows)
+    return reading.code
 
 
-def _write_file(parts: Iterable[bytes], output: Path) -> None:
-    """Under another name until it is whole. What is there and no plain file (a pipe, a device) is written to as it is."""
-    try:
-        if output.exists() and not output.is_file():
-            with output.open("wb") as file:
-                file.writelines(parts)
-            return
-        target = output.resolve()  # where it is a link, what it points at is replaced
-        with _removed_on_failure(target.with_name(f".{target.name}.{os.getpid()}.part")) as unfinished:
-            with unfinished.open("xb") as file:
-                file.writelines(parts)
-            unfinished.replace(target)
-    except OSError as error:
-        message = f"cannot write {output}: {error.strerror or error}"
-        raise ExportError(message) from error
+async def export_history(settings: Settings, span: Span, file_format: FileFormat, output: Path | None) -> int:
+    """Write the history of coins as of one moment, coin by coin and listing by listing. See `export`."""
+    row: type[QuoteRow | CandleRow] = QuoteRow if span.interval == "raw" else CandleRow
+    with _while_it_is_read() as reading:
+        async with (
+            _migrated(settings) as database,
+            database.read(snapshot=True, timeout_seconds=settings.command_timeout_seconds) as conn,
+        ):
+            listings = await exports.listings_of(conn, await _keys(conn, span.coins))
+            with writing(row, file_format, output) as write:
+                for listing in listings:
+                    who = (listing.coin_id, listing.source, listing.source_id)
+                    async for found in exports.history(conn, listing, span.interval, span.since, span.until):
+                        write([row(*who, *columns) for columns in found])
+    return reading.code
+
+
+async def _keys(conn: asyncpg.Connection, names: Sequence[str] | None) -> list[int] | None:
+    if names is None:
+        return None
+    known = await exports.coins_named(conn, names)
+    if unknown := [name for name in names if name not in known]:
+        message = f"no coin has the id {', '.join(unknown[:_NAMED_MAX])}; kasparro export coins lists them"
+        raise ExportError(message)
+    return list(known.values())
+
+
+@asynccontextmanager
+async def _migrated(settings: Settings) -> AsyncIterator[Database]:
+    """The database, which must be migrated."""
+    async with app.database_url(settings, serve=False) as (url, _server):
+        database = await Database.open(url, settings)
+        try:
+            async with database.connection() as conn:
+                missing = await migrate.pending(conn)
+            if missing:
+                message = f"the {database.place} lacks the migrations {', '.join(missing)}; run kasparro migrate"
+                raise ExportError(message)
+            yield database
+        finally:
+            await database.close()
+
+
+class _Reading:
+    """Whether the reader of stdout was there to the end."""
+
+    code = 0
 
 
 @contextmanager
-def _removed_on_failure(path: Path) -> Iterator[Path]:
+def _while_it_is_read() -> Iterator[_Reading]:
+    reading = _Reading()
     try:
-        yield path
-    except BaseException:
-        with suppress(OSError):
-            path.unlink()
-        raise
+        yield reading
+    except BrokenPipeError:
+        # Whoever read has had enough. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        reading.code = _FAILED

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from kasparro.demo import past
 from kasparro.demo.market import Market, Row
 
 RATES = {"btc": 1.0, "eth": 28.4, "usd": 91_234.5, "eur": 78_400.25, "jpy": 14_100_000.0}
@@ -45,10 +46,10 @@ class Answers:
                 return {"rates": {c: {"name": c.upper(), "unit": c, "value": v, "type": "fiat"} for c, v in RATES.items()}}
             case "/coins/markets":
                 return [self._market(row) for row in self._asked_for(query)]
-            case _:
-                return None
+            case path:
+                return self._market_chart(path, query)
 
-    def paprika(self, path: str) -> Any:  # noqa: ANN401  # any JSON
+    def paprika(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON
         """CoinPaprika's answer to a path below /v1; None where it has none."""
         match path:
             case "/global":
@@ -59,9 +60,30 @@ class Answers:
                 return [self._ticker(r) for r in self._present(self.market.paprika_tickers)]
             case "/contracts":
                 return sorted(self.market.paprika_contracts)
+            case path if path.startswith("/tickers/"):
+                return self._historical(path, query)
             case path:
                 rows = self.market.paprika_contracts.get(path.removeprefix("/contracts/"))
                 return None if rows is None else [r for r in rows if r["id"] not in self.removed]
+
+    def _market_chart(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON
+        row, days = self._row(self.market.gecko_markets, path, "/coins/{}/market_chart"), query.get("days", "")
+        if row is None or not days.isdigit():
+            return None
+        now = self._market(row)
+        return past.market_chart(now["current_price"], now["market_cap"], now["total_volume"], int(days), self.observed_at)
+
+    def _historical(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON
+        row = self._row(self.market.paprika_tickers, path, "/tickers/{}/historical")
+        if row is None or "start" not in query:
+            return None
+        usd = self._ticker(row)["quotes"]["USD"]
+        begin = datetime.fromisoformat(query["start"]).replace(tzinfo=self.observed_at.tzinfo)
+        return past.historical(usd["price"], usd["market_cap"], usd["volume_24h"], begin, self.observed_at)
+
+    def _row(self, rows: list[Row], path: str, pattern: str) -> Row | None:
+        """The row whose id makes a path of a pattern."""
+        return next((r for r in self._present(rows) if path == pattern.format(r["id"])), None)
 
     def _asked_for(self, query: Mapping[str, str]) -> list[Row]:
         """The rows of one page of /coins/markets, of all coins or of those in `ids`."""

@@ -42,7 +42,7 @@ class MarketServer:
         path: str = scope["path"]
         is_gecko = path.startswith(f"{GECKO}/")
         query = dict(parse_qsl(scope["query_string"].decode()))
-        found = self.answers.gecko(path.removeprefix(GECKO), query) if is_gecko else self.answers.paprika(path.removeprefix(PAPRIKA))
+        found = self.answers.gecko(path.removeprefix(GECKO), query) if is_gecko else self.answers.paprika(path.removeprefix(PAPRIKA), query)
         if found is None:
             return plain(b'{"error":"not found"}', 404)
         body = msgspec.json.encode(found)

@@ -15,7 +15,7 @@ def reason_to_refuse(stream: Stream, part: Checkpoint, others: Sequence[Checkpoi
     """
     rows = page.rows_received
     later = [c for c in others if c.ordinal > part.ordinal and c.rows > 0]
-    if rows == 0 and not _may_be_empty(part, others, later):
+    if rows == 0 and not page.next_parts and not _may_be_empty(part, others, later):
         return "the answer was an empty list"
     if part.ids and _strangers(part, page) * 2 > rows > 0:
         return "the answer is not about the listings that were asked for"
@@ -23,7 +23,7 @@ def reason_to_refuse(stream: Stream, part: Checkpoint, others: Sequence[Checkpoi
         return f"{page.rows_without_price} of {rows} rows have no price or no time"
     if len(page.rejects) * 2 > rows > 0:
         return f"{len(page.rejects)} of {rows} rows could not be used; the first: {page.rejects[0].reason}"
-    ends_here = part.ordinal > 0 and not later and not part.ids
+    ends_here = page.is_last and part.ordinal > 0 and not later and not part.ids
     if rows < part.peak_rows * _LEAST_SHARE and not ends_here and rows > 0 and not accept_shrunken:
         return (
             f"the answer shrank from {part.peak_rows} rows to {rows}; the last good rows stay. "

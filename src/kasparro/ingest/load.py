@@ -175,9 +175,12 @@ async def _write_rows(
         written += await listings.deactivate_vanished(conn, fetch.source, named, run_id=run_id)
     contracts_written, contracts_of = 0, list[int]()
     if stream.contracts != "none" and is_present:
-        platform = None if stream.contracts == "of_source" else part
+        before = await listings.contracts(conn, fetch.source, part if stream.contracts == "of_part" else None)
+        if stream.contracts == "of_listings":
+            named_here = {x.source_id for x in page.listings}
+            before = {x for x in before if x[0] in named_here}
         contracts_written, contracts_of = await _replace_contracts(
-            conn, fetch.source, platform, page.contracts, unread, rows_max, run_id=run_id
+            conn, fetch.source, before, page.contracts, unread, rows_max, run_id=run_id
         )
     quoted = await _write_quotes(conn, fetch, page, run_id=run_id, settings=settings, now=now, is_replayed=is_replayed)
     return _Rows(listings=written, contracts=contracts_written, contracts_of=contracts_of, quotes=quoted)
@@ -218,20 +221,19 @@ async def _write_quotes(
 async def _replace_contracts(
     conn: asyncpg.Connection,
     source: str,
-    platform: str | None,
+    before: Collection[tuple[str, str, str]],
     contracts: Sequence[ListingContract],
     unread: Collection[str | None],
     rows_max: int,
     *,
     run_id: int,
 ) -> tuple[int, list[int]]:
-    """Make a source's contracts, of a platform or of all, those that are given: (how many were added or deleted, of which listings).
+    """Make contracts of a source that were there `before` those that are given: (how many were added or deleted, of which listings).
 
     Those of listings whose rows were `unread` stay; all stay where one of these was anybody's (None).
     """
-    before = await listings.contracts(conn, source, platform)
-    after = {(c.source_id, c.platform, c.address) for c in contracts}
-    added, deleted = sorted(after - before), [] if None in unread else sorted(x for x in before - after if x[0] not in unread)
+    after, known = {(c.source_id, c.platform, c.address) for c in contracts}, frozenset(before)
+    added, deleted = sorted(after - known), [] if None in unread else sorted(x for x in known - after if x[0] not in unread)
     of: list[int] = []
     for some in batches(added, rows_max):
         of += await listings.write_contracts(

@@ -12,6 +12,7 @@ from kasparro.ingest.progress import known_after
 from kasparro.ingest.spending import Spending
 from kasparro.records import Checkpoint, Record, Request
 from kasparro.settings import Settings
+from kasparro.sources.fetching import Fetchers
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
 
@@ -21,6 +22,7 @@ class Tools:
 
     def __init__(self, settings: Settings, clock: Clock, database: Database, http: HttpClient) -> None:
         self.settings, self.clock, self.database, self.http = settings, clock, database, http
+        self.fetchers = Fetchers(settings, clock, http)
         self.refused: dict[plan.Key, datetime] = {}  # when a part's answer was last not believed, since this process began
 
 
@@ -51,7 +53,7 @@ async def carry_out(
         work.count_call(name, status)
         spending.count(name, status)
 
-    fetched = await tools.http.fetch(
+    fetched = await tools.fetchers.fetch(
         source,
         settings.sources[source.name],
         request,

@@ -150,7 +150,8 @@ def _due_by_hand(due: Due, budget: Budget, now: datetime) -> bool:
     if slow:
         return age >= slow
     # A run that was cut off is gone on with; what may have changed since is asked for again.
-    return c.sweep < due.sweep or (bool(c.ids) and age >= budget.freshness)
+    # Pages are not: what they hold has moved on to others. But where one part never succeeds, the rest must not wait for it.
+    return c.sweep < due.sweep or ((bool(c.ids) or not due.stream.batch_listings) and age >= budget.freshness)
 
 
 def _scheduled(

@@ -72,6 +72,6 @@ def known_after(progress: Progress, part: Checkpoint, page: Page) -> tuple[list[
     ]
     if page.is_last:
         return known, [c.part for c in parts if c.ordinal > part.ordinal]
-    if part.ordinal == 0 and progress.streams[part.stream].contracts == "of_part":  # an index of all platforms: others are gone
-        return known, [c.part for c in parts if c.ordinal > 0 and c.part not in page.next_parts]
+    if page.is_index:
+        return known, [c.part for c in parts if c.part not in {part.part, *page.next_parts}]
     return known, []

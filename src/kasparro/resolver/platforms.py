@@ -1,7 +1,8 @@
 """Which chain a source means, and how an address is spelled. The mapping has a test of its own.
 
-CoinGecko's platform names serve as the chains' names. A platform that is not in the table stays a chain of its source's
-own: addresses on it are never in conflict with another source's, and an equal address still counts a little.
+CoinGecko's platform names serve as the chains' names. A source without a table of its own means a chain where it uses one
+of these. A platform that is not in the table stays a chain of its source's own: addresses on it are never in conflict with
+another source's, and an equal address still counts a little.
 """
 
 import re
@@ -79,13 +80,14 @@ _COINPAPRIKA = {
     "zk-zksync": "zksync",
 }
 _OF_SOURCE = {"coinpaprika": _COINPAPRIKA}
+_SHARED = {name: name for name in _COINPAPRIKA.values()}
 
 
 def chain(source: str, platform: str) -> str:
     """The chain that a source means, by CoinGecko's name; "source:platform" where it is not known."""
     if source == "coingecko":
         return platform.lower()
-    return _OF_SOURCE.get(source, {}).get(platform) or f"{source}:{platform}"
+    return _OF_SOURCE.get(source, _SHARED).get(platform) or f"{source}:{platform}"
 
 
 def is_mapped(chain_name: str) -> bool:

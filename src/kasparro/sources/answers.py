@@ -10,7 +10,7 @@ import msgspec
 
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
 from kasparro.settings import Secret
-from kasparro.sources.base import Source
+from kasparro.sources.base import HttpSource
 
 TEXT_MAX = 200  # characters of the other side's own words in a message of ours
 _BYTES_MAX = 65_536  # of a body that is looked at for them
@@ -104,7 +104,7 @@ def _in_json(body: bytes) -> tuple[int | None, str]:
     return None, answer if isinstance(answer, str) else ""
 
 
-def data_of(source: Source, status: int, body: bytes, retry_after_seconds: float | None, where: str) -> bytes:
+def data_of(source: HttpSource, status: int, body: bytes, retry_after_seconds: float | None, where: str) -> bytes:
     """The body of an answer that looks like data. Raises the error that the answer amounts to otherwise."""
     if status == HTTPStatus.OK:
         hidden = source.hidden_error(body)

@@ -206,7 +206,7 @@ def _platforms_page(body: bytes, label: str) -> Pieces[Page]:
             page.rejects.append(reject(row, None, Reason.TWICE if platform in found else Reason.PLATFORM_TOO_MANY))
         else:
             found[platform] = None
-    page.next_parts = tuple(found)
+    page.next_parts, page.is_index = tuple(found), True
     page.is_last = not found
     return page
 

@@ -6,8 +6,7 @@ A key travels in a header, to the base URL's host and to no other. No message or
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 
@@ -22,34 +21,22 @@ from kasparro.records import Record, Request
 from kasparro.settings import Settings, SourceSettings
 from kasparro.sources import backoff
 from kasparro.sources.answers import data_of, one_line
-from kasparro.sources.base import Source
+from kasparro.sources.base import Fetched, HttpSource, OnCall
 from kasparro.sources.breaker import Moment
 from kasparro.sources.manners import Manners, is_unchanged
 from kasparro.sources.redirects import REDIRECTS, redirected
 
-# Told of every call that got an answer, with its status, and with 0 of one that got none: (source, status).
-OnCall = Callable[[str, int], None]
-
 _CHUNK_BYTES = 65_536
-_ERROR_BYTES_MAX = 65_536  # of the body of an error: as much as is looked at
 _DIGEST_IN_LOOP_BYTES = 262_144  # hashed in 0.2 ms; a larger body goes to a thread
+_ERROR_BYTES_MAX = 65_536  # of the body of an error: as much as is looked at
 
 log = logs.get()
-
-
-class Fetched(Record, frozen=True):
-    """A body as it came, decompressed."""
-
-    body: bytes  # empty where the source said that it is the committed one
-    digest: bytes  # sha256 of the body
-    fetched_at: datetime  # when its last byte came
-    calls: int  # how many it took
 
 
 class _Errand(Record, frozen=True, kw_only=True):
     """What is asked, and how."""
 
-    source: Source
+    source: HttpSource
     settings: SourceSettings
     request: Request
     deadline: float | None = None
@@ -98,7 +85,7 @@ class HttpClient:
 
     async def fetch(
         self,
-        source: Source,
+        source: HttpSource,
         settings: SourceSettings,
         request: Request,
         *,
@@ -141,7 +128,7 @@ class HttpClient:
             self._manners[source.name].remember(request, answer.etag, digest)
             return Fetched(body=answer.body, digest=digest, fetched_at=fetched_at, calls=calls)
 
-    async def probe(self, source: Source, settings: SourceSettings) -> float:
+    async def probe(self, source: HttpSource, settings: SourceSettings) -> float:
         """Ask the source's cheapest question once and answer with the seconds that it took. Raises what `fetch` raises."""
         started = self._clock.monotonic()
         await self._attempt(_Errand(source=source, settings=settings, request=source.ping(), insist=True))

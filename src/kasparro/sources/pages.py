@@ -12,6 +12,8 @@ import msgspec
 from kasparro.records import Listing, ListingContract, Page, Pieces, Quote
 from kasparro.sources.rows import ROWS_PER_PIECE, Reason, RowError, decoded, reject, rows
 
+_KEPT_PER_PIECE = 5_000  # a row is looked at once more
+
 
 class WireRow(Protocol):
     """What every row on the wire has."""
@@ -20,6 +22,34 @@ class WireRow(Protocol):
 
 
 WireT = TypeVar("WireT", bound=WireRow)
+
+
+class Kept:
+    """The rows of a page of quotes. Of two rows of one listing the one with the newer quote stays."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Listing, Quote | None, bytes]] = {}
+
+    def put(self, listing: Listing, quote: Quote | None, row: bytes) -> bytes | None:
+        """Keep a row; the one that is left out where the listing has another."""
+        here = (listing, quote, row)
+        there = self._rows.setdefault(listing.source_id, here)
+        if there is here:
+            return None
+        if _is_newer(quote, there[1]):
+            self._rows[listing.source_id] = here
+            return there[2]
+        return row
+
+    def fill(self, page: Page) -> Pieces[None]:
+        """Put them into their page."""
+        for number, (listing, quote, _) in enumerate(self._rows.values()):
+            if number % _KEPT_PER_PIECE == 0:
+                yield
+            page.listings.append(listing)
+            if quote is not None:
+                page.quotes.append(quote)
+        page.rows_without_price = len(page.listings) - len(page.quotes)
 
 
 def listings_page(
@@ -63,9 +93,8 @@ def quotes_page(
     listing_of: Callable[[WireT], Listing],
     quote_of: Callable[[WireT, str, bytes], Quote | None],
 ) -> Pieces[Page]:
-    """A page of quotes with their listings. Of two rows of one listing the one with the newer quote stays."""
-    page = Page()
-    kept: dict[str, tuple[Listing, Quote | None, bytes]] = {}
+    """A page of quotes with their listings."""
+    page, kept = Page(), Kept()
     for row in rows(body, label):
         if page.rows_received % ROWS_PER_PIECE == 0:
             yield
@@ -83,15 +112,10 @@ def quotes_page(
         except RowError as error:
             page.rejects.append(reject(row, source_id, error.reason))
             quote = None
-        here = (listing, quote, row)
-        there = kept.setdefault(listing.source_id, here)
-        if there is not here:
-            if _is_newer(quote, there[1]):
-                kept[listing.source_id], here = here, there
-            page.rejects.append(reject(here[2], listing.source_id, Reason.TWICE))
-    page.listings = [listing for listing, _, _ in kept.values()]
-    page.quotes = [quote for _, quote, _ in kept.values() if quote is not None]
-    page.rows_without_price = len(page.listings) - len(page.quotes)
+        lost = kept.put(listing, quote, row)
+        if lost is not None:
+            page.rejects.append(reject(lost, listing.source_id, Reason.TWICE))
+    yield from kept.fill(page)
     return page
 
 
