@@ -14,6 +14,7 @@ _LINKS = {
     "prices": "/prices?ids=bitcoin",
     "stream": "/stream?ids=bitcoin",
     "mappings": "/mappings",
+    "changes": "/changes",
     "health": "/health",
     "stats": "/stats",
     "runs": "/runs",

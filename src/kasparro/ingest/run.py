@@ -26,11 +26,12 @@ from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, drift, quotes, raw_pages, runs
+from kasparro.store import changes, checkpoints, drift, quotes, raw_pages, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
 
+_CHANGE_DAYS = 365  # what has become of coins is told for so long: some 100 rows a day, and one for each coin of the first run
 _DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 
 
@@ -266,6 +267,7 @@ class Run:
             await runs.renew_lease(conn, self.run_id, self.settings.lease_seconds)
             await raw_pages.delete_old(conn, before, self.settings.raw_megabytes * 1_000_000)
             await drift.delete_old(conn, self.clock.now() - timedelta(days=_DRIFT_DAYS))
+            await changes.delete_old(conn, self.clock.now() - timedelta(days=_CHANGE_DAYS))
 
 
 def _log_finished(summary: RunSummary, seconds: float) -> None:
