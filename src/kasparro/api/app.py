@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from kasparro.api import admin, changes, coins, docs, health, judgements, mappings, root, routing, runs, stats, stream
+from kasparro.api import admin, anomalies, changes, coins, docs, health, judgements, mappings, root, routing, runs, stats, stream
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.hot import HotAnswers
@@ -46,6 +46,7 @@ def operations(services: Dependencies) -> list[Operation]:
         *stream.operations(),
         *health.operations(),
         *stats.operations(),
+        *anomalies.operations(),
         *runs.operations(),
         *admin.operations(sources),
         *judgements.operations(sources),

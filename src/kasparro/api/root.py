@@ -18,6 +18,8 @@ _LINKS = {
     "health": "/health",
     "stats": "/stats",
     "runs": "/runs",
+    "compare": "/runs/compare",
+    "anomalies": "/anomalies",
     "metrics": "/metrics",
     "docs": "/docs",
     "openapi": "/openapi.json",

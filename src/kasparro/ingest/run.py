@@ -32,6 +32,7 @@ from kasparro.store.pool import Database
 log = logs.get()
 
 _CHANGE_DAYS = 365  # what has become of coins is told for so long: some 100 rows a day, and one for each coin of the first run
+_COVERED = timedelta(days=1)  # what was quoted within it: every plan refreshes each coin daily
 _DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 
 
@@ -113,7 +114,7 @@ class Ingest(Tools):
             async with asyncio.timeout(self.settings.close_seconds):
                 await self._book(spendings)
                 async with self.database.write() as conn:
-                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources)
+                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources, self.clock.now() - _COVERED)
 
     async def _book(self, spendings: Mapping[str, Spending]) -> None:
         """Count the calls that no commit has counted: those that brought nothing of use."""
