@@ -89,6 +89,22 @@ async def test_a_coin_that_sources_delist_does_not_go_silently(db: Database) -> 
     assert "solana" not in back
 
 
+async def test_what_a_run_left_that_died_is_told_by_the_next_one(db: Database) -> None:
+    """It had stored that two listings are gone, and published nothing; the next run publishes while it works, and at its end."""
+    async with scene(db) as at:
+        await _first_day(at)
+        before = await version(db)
+        at.upstream.removed = {"tether", "usdt-tether"}
+        async with db.connection() as conn:
+            await conn.execute("""INSERT INTO runs (trigger, status, owner_host, owner_process, started_at, finished_at, lease_until, open)
+                SELECT trigger, 'abandoned', owner_host, owner_process, started_at, finished_at, lease_until, false FROM runs""")
+            await conn.execute("UPDATE listings SET active = false, evidence_run_id = 2 WHERE source_id = ANY($1)", at.upstream.removed)
+        at.upstream.strike("slow", "/contracts", seconds=1.0)
+        await _next_day(at)
+        assert await version(db) > before + 1, "it published once only"
+        assert [(c.coin_id, c.kind) for c in await told(db, before)] == [("tether", "vanished")]
+
+
 async def test_a_coin_that_is_no_longer_quoted_does_not_go_silently(db: Database) -> None:
     """Its sources list it, but quote others only: vanished after two days. An outage of all silences nobody."""
     async with scene(db) as at:

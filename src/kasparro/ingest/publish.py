@@ -62,6 +62,7 @@ class Publisher:
         self._settledness = settledness
         self._lock = asyncio.Lock()
         self._since_run: int | None = None  # what runs from here on brought may not be published yet; None: not asked yet
+        self._untold_since = run_id  # what runs from here on changed of listings is told at the end
         self._caught_up = False  # the quotes of earlier runs are in the prices
         self._quoted: set[int] = set()  # listings with another newest quote since the last publication
         self._news: set[int] = set()  # listings of which something changed since then that they are judged by
@@ -86,14 +87,14 @@ class Publisher:
     async def _publish(self, quoted: set[int], news: set[int], *, final: bool) -> bool:
         if self._since_run is None:
             async with self._database.read() as conn:
-                self._since_run = (await coins.state(conn)).published_run_id + 1
+                self._since_run = self._untold_since = (await coins.state(conn)).published_run_id + 1
         judged = await self._identity.judge(self._settledness(), self._since_run, self._run_id, news, quoted)
         async with self._database.write() as conn:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
             # A source that is away brings no quote that would have its coins priced anew: time alone makes them stale.
             if final:
                 unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
-            present = await changes.presence(conn, self._since_run, self._clock.now(), _QUIET_AFTER) if final else []
+            present = await changes.presence(conn, self._untold_since, self._clock.now(), _QUIET_AFTER) if final else []
             if judged is None and not quoted and not unpriced and not present:
                 if final:
                     await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
