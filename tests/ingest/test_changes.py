@@ -1,6 +1,7 @@
 """What has become of coins, over real runs."""
 
 from datetime import timedelta
+from random import Random
 
 import msgspec
 import pytest
@@ -165,6 +166,37 @@ async def test_a_listing_that_joins_another_coin_and_leaves_it_again(ingest: Ing
 
     found = [(c.kind, c.coin_id, c.other_id, c.judgement and c.judgement.judgement_id) for c in await told(db, before) if c.coin_id == own]
     assert found == [("merged", own, "bitcoin", said.judgement_id), ("split", own, "bitcoin", said.judgement_id)]
+
+
+async def test_who_follows_knows_what_there_is(db: Database) -> None:
+    """After days of renames, delistings and new judgements: each coin's name, what it became, and whether anybody lists it."""
+    random = Random(3)
+    async with scene(db) as at:
+        await _first_day(at)
+        ids = [row["id"] for row in at.upstream.market.gecko_list + at.upstream.market.paprika_coins]
+        for day in range(4):
+            at.upstream.removed = set(random.sample(ids, 15))
+            at.upstream.renamed |= {i: f"Called {day} {i}" for i in random.sample(ids, 20)}
+            await _next_day(at)
+    known: dict[str, Change] = {}
+    there: set[str] = set()
+    for change in await told(db):
+        last = known.get(change.coin_id)
+        if last is not None and change.was is not None:  # what comes in one version is told against the one before
+            assert change.was.name == (last.was.name if last.version == change.version and last.was else last.now.name)
+        known[change.coin_id] = change
+        there.discard(change.coin_id)
+        if change.kind != "merged" and change.now.sources:
+            there.add(change.coin_id)
+    async with db.connection() as conn:
+        coins = await conn.fetch("""
+            SELECT c.coin_id, c.symbol, c.name, c.merged_into IS NOT NULL AS is_merged, EXISTS (
+                SELECT FROM judgements j JOIN listings l USING (listing_id)
+                WHERE j.coin_key = c.coin_key AND j.verdict = 'same' AND j.superseded_at IS NULL AND l.active) AS is_there
+            FROM coins c""")
+    assert {(c.coin_id, c.now.symbol, c.now.name) for c in known.values()} == {(c["coin_id"], c["symbol"], c["name"]) for c in coins}
+    assert there == {c["coin_id"] for c in coins if c["is_there"]}
+    assert {c["coin_id"] for c in coins if c["is_merged"]} <= {c.coin_id for c in await told(db) if c.kind == "merged"}
 
 
 async def test_what_is_old_is_forgotten(ingest: Ingest, db: Database, upstream: Upstream) -> None:

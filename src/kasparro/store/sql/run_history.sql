@@ -19,14 +19,19 @@ ORDER BY run_id, source;
 SELECT run_id FROM runs WHERE finished_at IS NOT NULL AND run_id <= $1 ORDER BY run_id DESC LIMIT $2;
 
 -- name: select_run_facts
--- What sources did in runs that asked them, and how much of them was covered at the end: the last runs before those that ended since
--- $1 ($3 of them), and these, up to run $2, at most $4 in all; oldest first.
+-- What sources did in runs that asked them, and how much of them was covered at the end, oldest first: in those that ended since $1, of
+-- the $4 newest up to run $2, and in the $3 before these.
+WITH newest AS (
+    SELECT run_id, finished_at FROM runs WHERE run_id <= $2 ORDER BY run_id DESC LIMIT $4
+), recent AS (
+    SELECT run_id, finished_at FROM newest WHERE finished_at >= $1
+), earlier AS (
+    SELECT run_id, finished_at FROM runs
+    WHERE run_id < coalesce((SELECT min(run_id) FROM recent), $2) AND finished_at IS NOT NULL
+    ORDER BY run_id DESC LIMIT $3
+)
 SELECT r.run_id, r.finished_at, o.source, o.calls, o.duration_seconds, o.listings_quoted::float8 / nullif(o.listings_active, 0) AS coverage
-FROM (
-    (SELECT run_id, finished_at FROM runs WHERE finished_at >= $1 AND run_id <= $2 ORDER BY run_id DESC LIMIT $4)
-    UNION ALL
-    (SELECT run_id, finished_at FROM runs WHERE finished_at < $1 AND run_id <= $2 ORDER BY run_id DESC LIMIT $3)
-) AS r JOIN run_sources AS o USING (run_id)
+FROM (SELECT * FROM recent UNION ALL SELECT * FROM earlier) AS r JOIN run_sources AS o USING (run_id)
 WHERE o.calls > 0
 ORDER BY r.run_id, o.source;
 
