@@ -81,6 +81,11 @@ bench: $(DEVELOPMENT) $(BENCH) ## the benchmarks; ARGS=help lists them
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) PYTHONPATH=. $(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: bench-history
+bench-history: $(DEVELOPMENT) ## history at 20 million quotes: minutes and 5 GB; ARGS='--quotes N' is smaller
+	@mkdir -p '$(TEST_HOME)'
+	@$(TEST_ENVIRONMENT) PYTHONPATH=. $(BIN)/python -m tests.benchmarks.history $(ARGS)
+
 .PHONY: up
 up: ## the service and PostgreSQL 18 in containers
 	docker compose up --build --detach --wait

@@ -301,9 +301,10 @@ async def test_the_openapi_document_knows_every_operation(api: Server) -> None:
     _, document, _ = await api.get("/openapi.json")
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/stream", "/mappings", "/mappings.csv", "/resolve", "/health",
+        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/stream", "/changes", "/mappings", "/mappings.csv", "/resolve", "/health",
             "/health/live",
-        "/health/ready", "/stats", "/runs", "/runs/{run_id}", "/metrics", "/docs", "/openapi.json", "/admin/run-etl",
+        "/health/ready", "/stats", "/runs", "/runs/compare", "/compare-runs", "/anomalies",
+        "/runs/{run_id}", "/metrics", "/docs", "/openapi.json", "/admin/run-etl",
         "/admin/judgements", "/admin/judgements/{judgement_id}",
     }  # fmt: skip
 

@@ -254,3 +254,12 @@ async def test_a_publication_that_was_lost_is_caught_up(ingest: Ingest, db: Data
     await run_once(ingest, "start")
 
     assert (await state(db))["prices"] == good
+
+
+async def test_a_run_notes_how_much_of_each_source_is_covered(ingest: Ingest, db: Database) -> None:
+    """Of the listings that are active when it ends, those that have a quote of the last day."""
+    await run_once(ingest, "command")
+
+    async with db.connection() as conn:
+        counted = await conn.fetch("SELECT source, listings_active, listings_quoted FROM run_sources ORDER BY source")
+    assert [tuple(row) for row in counted] == [("coingecko", 660, 600), ("coinpaprika", 395, 250)]

@@ -34,6 +34,7 @@ def _is_pure(module: str) -> bool:
         return module != "sources/http.py"
     return module.startswith(("pricing/", "resolver/")) or module in {
         "api/clients.py",
+        "api/deviations.py",
         "api/rate_limit.py",
         "catalog/build.py",
         "catalog/search.py",

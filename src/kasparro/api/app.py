@@ -6,7 +6,23 @@ from contextlib import AbstractAsyncContextManager
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from kasparro.api import admin, coins, docs, export, health, history, judgements, mappings, root, routing, runs, stats, stream
+from kasparro.api import (
+    admin,
+    anomalies,
+    changes,
+    coins,
+    docs,
+    export,
+    health,
+    history,
+    judgements,
+    mappings,
+    root,
+    routing,
+    runs,
+    stats,
+    stream,
+)
 from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.hot import HotAnswers
@@ -44,9 +60,11 @@ def operations(services: Dependencies) -> list[Operation]:
         *history.operations(sources),
         *mappings.operations(sources),
         *export.operations(),
+        *changes.operations(),
         *stream.operations(),
         *health.operations(),
         *stats.operations(),
+        *anomalies.operations(),
         *runs.operations(),
         *admin.operations(sources),
         *judgements.operations(sources),

@@ -112,6 +112,7 @@ class PersonsJudge:
                 message = f"judgements by persons keep {coin_id} from being followed; GET /admin/judgements?decided_by=person names them"
                 raise RefusedError(message, code="judgement_contradicts")
             await publication.price(touched)
+            await publication.tell()
         log.info("judgement.withdrawn" if withdrawn else "judgement.said", **_told(judgement, judgement_id, now_coin_id))
         return Said(
             judgement_id=judgement_id,

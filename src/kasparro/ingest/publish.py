@@ -16,12 +16,14 @@ from kasparro.pricing.choose import choose
 from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
-from kasparro.store import coins, partitions, prices, quotes, runs
+from kasparro.store import changes, coins, partitions, prices, quotes, runs
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
 
 _COINS_AT_A_TIME = 500
 _BULK_ROWS = 5_000  # written at once, they change what the planner should do
+# Twice the longest time between two quotes of a coin that the plan of calls allows, with room for an outage: docs/budget.md.
+_QUIET_AFTER = timedelta(hours=48)
 _ATTEMPTS_MAX = 5  # of judging, where somebody else published meanwhile
 
 T = TypeVar("T")
@@ -60,6 +62,7 @@ class Publisher:
         self._settledness = settledness
         self._lock = asyncio.Lock()
         self._since_run: int | None = None  # what runs from here on brought may not be published yet; None: not asked yet
+        self._untold_since = run_id  # what runs from here on changed of listings is told at the end
         self._caught_up = False  # the quotes of earlier runs are in the prices
         self._quoted: set[int] = set()  # listings with another newest quote since the last publication
         self._news: set[int] = set()  # listings of which something changed since then that they are judged by
@@ -84,14 +87,15 @@ class Publisher:
     async def _publish(self, quoted: set[int], news: set[int], *, final: bool) -> bool:
         if self._since_run is None:
             async with self._database.read() as conn:
-                self._since_run = (await coins.state(conn)).published_run_id + 1
+                self._since_run = self._untold_since = (await coins.state(conn)).published_run_id + 1
         judged = await self._identity.judge(self._settledness(), self._since_run, self._run_id, news, quoted)
         async with self._database.write() as conn:
             unpriced = [] if self._caught_up else await quotes.coins_since_run(conn, self._since_run)
             # A source that is away brings no quote that would have its coins priced anew: time alone makes them stale.
             if final:
                 unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
-            if judged is None and not quoted and not unpriced:
+            present = await changes.presence(conn, self._untold_since, self._clock.now(), _QUIET_AFTER) if final else []
+            if judged is None and not quoted and not unpriced and not present:
                 if final:
                     await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
                     await coins.mark_published(conn, self._run_id)
@@ -104,6 +108,7 @@ class Publisher:
             for some in batches(sorted(quoted), _COINS_AT_A_TIME):
                 coin_keys.update(await quotes.coins_of_listings(conn, some))
             await publication.price(coin_keys)
+            await publication.tell(present)
             if final:
                 await coins.mark_published(conn, self._run_id)
             await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
@@ -158,6 +163,10 @@ class Publication:
         """Choose and write the prices of coins."""
         for some in batches(sorted(coin_keys), _COINS_AT_A_TIME):
             await self._write_prices(some, await quotes.of_coins(self._conn, some))
+
+    async def tell(self, present: Sequence[tuple[int, bool | None]] = ()) -> None:
+        """Record what has become of coins, last of all. `present`: see changes.presence."""
+        await changes.write(self._conn, self.version, self.now, present)
 
     async def _write_prices(self, coin_keys: Sequence[int], by_coin: dict[int, list[CoinQuote]]) -> None:
         """What is as it was is not written."""

@@ -6,11 +6,12 @@ import asyncpg
 
 from kasparro import logs
 from kasparro.ingest.part import Tools
-from kasparro.store import drift, partitions, raw_pages, runs
+from kasparro.store import changes, drift, partitions, raw_pages, runs
 from kasparro.store.kept import first_kept, hourly_days
 
 log = logs.get()
 
+_CHANGE_DAYS = 365  # what has become of coins is told for so long: some 100 rows a day, and one for each coin of the first run
 _DRIFT_DAYS = 90  # a finding that was not made again for so long is forgotten
 _LOCK_WAIT_SECONDS = 0.05  # what a reader may have to wait behind us
 _DAYS_MAX = 400  # dropped by one run, of one table
@@ -27,6 +28,7 @@ async def retain(tools: Tools, run_id: int) -> None:
         await runs.renew_lease(conn, run_id, settings.lease_seconds)
         await raw_pages.delete_old(conn, now - timedelta(days=max(1, settings.raw_days)), settings.raw_megabytes * 1_000_000)
         await drift.delete_old(conn, now - timedelta(days=_DRIFT_DAYS))
+        await changes.delete_old(conn, now - timedelta(days=_CHANGE_DAYS))
         earlier = min(now, await runs.database_clock(conn))
     # Prices as long as quotes: they are what was made of them.
     for table, days in (("quotes", settings.quote_days), ("prices", settings.quote_days), ("candles_hourly", hourly_days(settings))):

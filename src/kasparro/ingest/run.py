@@ -34,6 +34,7 @@ from kasparro.store.pool import Database
 log = logs.get()
 
 _DAYS_AHEAD = 2  # for which there is a partition, so that a day may begin without a run
+_COVERED = timedelta(days=1)  # what was quoted within it: every plan refreshes each coin daily
 
 
 class Ingest(Tools):
@@ -115,7 +116,7 @@ class Ingest(Tools):
             async with asyncio.timeout(self.settings.close_seconds):
                 await self._book(spendings)
                 async with self.database.write() as conn:
-                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources)
+                    await runs.close_run(conn, summary.run_id, summary.status, summary.sources, self.clock.now() - _COVERED)
 
     async def _book(self, spendings: Mapping[str, Spending]) -> None:
         """Count the calls that no commit has counted: those that brought nothing of use."""

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import Price
+from kasparro.records import Price, Record
 from kasparro.store import queries
 
 _SQL = queries.load("prices")
@@ -67,6 +67,20 @@ async def write(conn: asyncpg.Connection, chosen: Mapping[int, Price], changed: 
         now,
         version,
     )
+
+
+class HourlyPrice(Record, frozen=True, kw_only=True):
+    """The last price of a coin in an hour."""
+
+    coin_id: str
+    hour: datetime
+    value: float
+    spread_pct: float | None  # between its sources
+
+
+async def hourly(conn: asyncpg.Connection, coins: int, flag: str, since: datetime) -> list[HourlyPrice]:
+    """The hourly prices since a time of the `coins` that are traded most and of as many that carry a flag, by coin and hour."""
+    return [HourlyPrice(**dict(row)) for row in await conn.fetch(_SQL["select_hourly_prices"], coins, flag, since)]
 
 
 async def withdraw(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> int:

@@ -86,6 +86,17 @@ class RejectReason(Record, frozen=True, kw_only=True):
     rows: int
 
 
+class RunFact(Record, frozen=True, kw_only=True):
+    """One source in one run that has ended, as it is compared with others."""
+
+    run_id: int
+    finished_at: datetime
+    source: str
+    calls: int
+    duration_seconds: float
+    coverage: float | None  # the share of its active listings that it had quoted within a day; None: not counted
+
+
 async def read_runs(conn: asyncpg.Connection, limit: int) -> list[RunSummary]:
     """The newest runs, newest first."""
     return await _with_sources(conn, await conn.fetch(_SQL["select_runs"], limit))
@@ -140,3 +151,18 @@ async def read_listing_counts(conn: asyncpg.Connection) -> list[ListingCounts]:
 async def read_reject_reasons(conn: asyncpg.Connection, since: datetime, limit: int) -> list[RejectReason]:
     """The most frequent reasons for which rows were rejected since a time."""
     return [RejectReason(**dict(row)) for row in await conn.fetch(_SQL["select_reject_reasons"], since, limit)]
+
+
+async def read_ended(conn: asyncpg.Connection, up_to: int, limit: int) -> list[int]:
+    """The ids of the newest runs that have ended, newest first."""
+    return [row["run_id"] for row in await conn.fetch(_SQL["select_ended_runs"], up_to, limit)]
+
+
+async def read_facts(conn: asyncpg.Connection, since: datetime, up_to: int, before: int, limit: int) -> list[RunFact]:
+    """The runs that ended since a time (`limit` at most, the newest), and `before` of those before them, oldest first."""
+    return [RunFact(**dict(row)) for row in await conn.fetch(_SQL["select_run_facts"], since, up_to, before, limit)]
+
+
+async def read_run_coverage(conn: asyncpg.Connection, run_ids: list[int]) -> dict[tuple[int, str], float | None]:
+    """How much of each source was covered when runs ended, 0 to 1, by run and source."""
+    return {(row["run_id"], row["source"]): row["coverage"] for row in await conn.fetch(_SQL["select_run_coverage"], run_ids)}

@@ -83,8 +83,13 @@ async def renew_lease(conn: asyncpg.Connection, run_id: int, lease_seconds: floa
         raise RunLostError(message)
 
 
-async def close_run(conn: asyncpg.Connection, run_id: int, status: RunStatus, sources: tuple[SourceSummary, ...]) -> None:
-    """End a run with what its sources did. Raises RunLostError where it is no longer ours."""
+async def close_run(
+    conn: asyncpg.Connection, run_id: int, status: RunStatus, sources: tuple[SourceSummary, ...], quoted_since: datetime
+) -> None:
+    """End a run with what its sources did. Raises RunLostError where it is no longer ours.
+
+    Of each source's listings those count as covered that it quoted since `quoted_since`.
+    """
     for s in sources:
         await conn.execute(
             _SQL["insert_run_source"],
@@ -100,6 +105,7 @@ async def close_run(conn: asyncpg.Connection, run_id: int, status: RunStatus, so
             s.rows_rejected,
             s.duration_seconds,
         )
+    await conn.execute(_SQL["count_run_coverage"], run_id, quoted_since)
     if await conn.fetchval(_SQL["close_run"], run_id, status) is None:
         message = f"run {run_id} was closed by another process"
         raise RunLostError(message)

@@ -36,3 +36,19 @@ SET listing_id = excluded.listing_id, published_at = excluded.published_at, obse
 -- name: delete_latest_prices
 -- Coins that no listing with a quote is any more: nothing stands published for them.
 DELETE FROM latest_prices WHERE coin_key = ANY($1::integer[]) RETURNING coin_key;
+
+-- name: select_hourly_prices
+-- What the coins that are traded most ($1 of them, and as many of those that carry the flag $2) cost since $3: the last price of each
+-- hour, UTC, oldest first.
+WITH chosen AS (
+    (SELECT coin_key FROM latest_prices ORDER BY volume_24h DESC NULLS LAST, coin_key LIMIT $1)
+    UNION
+    (SELECT coin_key FROM latest_prices WHERE $2 = ANY(flags) ORDER BY volume_24h DESC NULLS LAST, coin_key LIMIT $1)
+)
+SELECT c.coin_id, p.hour, p.value, p.spread_pct
+FROM chosen JOIN coins AS c USING (coin_key), LATERAL (
+    SELECT DISTINCT ON (date_trunc('hour', h.published_at, 'UTC')) date_trunc('hour', h.published_at, 'UTC') AS hour, h.value, h.spread_pct
+    FROM prices AS h WHERE h.coin_key = chosen.coin_key AND h.published_at >= $3
+    ORDER BY date_trunc('hour', h.published_at, 'UTC'), h.published_at DESC
+) AS p
+ORDER BY c.coin_id, p.hour;

@@ -14,6 +14,31 @@ SELECT run_id, source, outcome, error, calls, parts, rows_received, rows_written
 FROM run_sources WHERE run_id = ANY($1::integer[])
 ORDER BY run_id, source;
 
+-- name: select_ended_runs
+-- The newest runs that have ended, up to $1.
+SELECT run_id FROM runs WHERE finished_at IS NOT NULL AND run_id <= $1 ORDER BY run_id DESC LIMIT $2;
+
+-- name: select_run_facts
+-- What sources did in runs that asked them, and how much of them was covered at the end, oldest first: in those that ended since $1, of
+-- the $4 newest up to run $2, and in the $3 before these.
+WITH newest AS (
+    SELECT run_id, finished_at FROM runs WHERE run_id <= $2 ORDER BY run_id DESC LIMIT $4
+), recent AS (
+    SELECT run_id, finished_at FROM newest WHERE finished_at >= $1
+), earlier AS (
+    SELECT run_id, finished_at FROM runs
+    WHERE run_id < coalesce((SELECT min(run_id) FROM recent), $2) AND finished_at IS NOT NULL
+    ORDER BY run_id DESC LIMIT $3
+)
+SELECT r.run_id, r.finished_at, o.source, o.calls, o.duration_seconds, o.listings_quoted::float8 / nullif(o.listings_active, 0) AS coverage
+FROM (SELECT * FROM recent UNION ALL SELECT * FROM earlier) AS r JOIN run_sources AS o USING (run_id)
+WHERE o.calls > 0
+ORDER BY r.run_id, o.source;
+
+-- name: select_run_coverage
+-- How much of each source was covered when some runs ended.
+SELECT run_id, source, listings_quoted::float8 / nullif(listings_active, 0) AS coverage FROM run_sources WHERE run_id = ANY($1::integer[]);
+
 -- name: select_standing
 -- Per source its last outcome, last success and last error; each from the newest run that has one, and the first trouble after the
 -- last success. A run that had nothing to ask of a source says nothing of it but that nothing was due: a restart shortly after a run

@@ -47,6 +47,15 @@ SET outcome = excluded.outcome, error = excluded.error, calls = excluded.calls, 
     rows_received = excluded.rows_received, rows_written = excluded.rows_written, rows_revised = excluded.rows_revised,
     rows_rejected = excluded.rows_rejected, duration_seconds = excluded.duration_seconds;
 
+-- name: count_run_coverage
+-- How many listings of each source that a run asked are active, and how many of these were quoted since a time.
+UPDATE run_sources AS o SET listings_active = c.active, listings_quoted = c.quoted
+FROM (
+    SELECT l.source, count(*)::integer AS active, count(*) FILTER (WHERE q.observed_at >= $2)::integer AS quoted
+    FROM listings AS l LEFT JOIN latest_quotes AS q USING (listing_id) WHERE l.active GROUP BY l.source
+) AS c
+WHERE o.run_id = $1 AND o.source = c.source;
+
 -- name: seconds_since_last_run
 -- Seconds since the last run that asked a source, or still may, was opened; null where there was none. A replay asks nobody.
 SELECT extract(epoch FROM clock_timestamp() - r.started_at)::float8 FROM runs AS r
