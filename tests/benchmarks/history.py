@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -24,7 +24,8 @@ from kasparro.demo.answers import Answers
 from kasparro.demo.market import made_market
 from kasparro.records import Quote
 from kasparro.settings import load
-from kasparro.store import prices, quotes
+from kasparro.store import history as stored
+from kasparro.store import partitions, prices, quotes
 from kasparro.store.embedded import open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
@@ -44,6 +45,7 @@ KEPT_DAYS, HOURLY_DAYS, RAW_DAYS, RAW_MEGABYTES = 30, 90, 3, 500  # the settings
 PLANS = {"keyless": 180_898, "demo": 9_490, "basic": 94_940, "analyst": 474_741, "lite": 682_786}
 SLOW_CALLS, BATCH_ROWS, TICKERS_CALLS, TICKERS_ROWS = 231, 250, 8_640, 2_000
 SAMPLES, WARM_UP = 100, 10
+POINTS_MAX = 10_000
 
 
 class History:
@@ -64,7 +66,7 @@ class History:
         """A day's quotes, in the order in which runs bring them."""
         began, day = time.perf_counter(), BEGIN + self.days * DAY
         async with self._database.connection() as conn:
-            await quotes.make_partitions(conn, "quotes", [day.date()])
+            await quotes.make_partitions(conn, [day.date()])
             await conn.execute(sql.QUOTES_OF_A_DAY, day, OFTEN, LISTINGS, OFTEN_SECONDS, SELDOM_SECONDS, timeout=600)
         self.days += 1
         self.load_seconds += time.perf_counter() - began
@@ -73,7 +75,7 @@ class History:
         """As many prices as quotes, for a few of the days: enough to weigh them."""
         async with self._database.connection() as conn:
             for day in (BEGIN + n * DAY for n in range(days)):
-                await quotes.make_partitions(conn, "prices", [day.date()])
+                await partitions.make(conn, ["prices"], [day.date()])
                 await conn.execute(sql.PRICES_OF_A_DAY, day, OFTEN, LISTINGS, OFTEN_SECONDS, SELDOM_SECONDS, timeout=600)
 
     async def add_candles(self) -> None:
@@ -81,7 +83,7 @@ class History:
         async with self._database.connection() as conn:
             await conn.execute(sql.DAILY, BEGIN, OFTEN, timeout=600)
             for day in (BEGIN + n * DAY for n in range(self.days)):
-                await quotes.make_partitions(conn, "candles_hourly", [day.date()])
+                await partitions.make(conn, ["candles_hourly"], [day.date()])
                 await conn.execute(sql.HOURLY_OF_A_DAY, day, OFTEN, timeout=600)
 
     async def settle(self) -> None:
@@ -91,10 +93,10 @@ class History:
             await conn.execute("CHECKPOINT", timeout=600)
 
     async def run_milliseconds(self) -> float:
-        """What the quotes of an ordinary run take to be written, into the partition of a day that begins: the median of 30."""
+        """What the quotes of an ordinary run and their candles take to be written, on a day that begins: the median of 30."""
         day = BEGIN + self.days * DAY
         async with self._database.write() as conn:
-            await quotes.make_partitions(conn, "quotes", [day.date()])
+            await quotes.make_partitions(conn, [day.date()])
         taken = []
         for n in range(WARM_UP + 30):
             now = day + timedelta(seconds=(n + 1) * OFTEN_SECONDS)
@@ -106,7 +108,9 @@ class History:
                     await quotes.write(conn, source, some, run_id=self._run_id, kept_from=BEGIN, fetched_at=now, now=now)
             taken.append(1_000 * (time.perf_counter() - began))
         async with self._database.connection() as conn:
-            await conn.execute(f"DROP TABLE quotes_{day:%Y%m%d}")
+            for table in ("quotes", "candles_hourly"):
+                await partitions.drop(conn, table, day.date(), lock_wait_seconds=1)
+            await conn.execute("DELETE FROM candles_daily WHERE opens_at = $1", day)
         return median(taken[WARM_UP:])
 
     def _quotes(self, source: str, rows: int, at: datetime) -> list[Quote]:
@@ -140,19 +144,15 @@ class History:
                     taken.clear()
         return median(taken), sorted(taken)[int(0.95 * len(taken))], rows
 
-    async def drop_milliseconds(self) -> tuple[float, float]:
-        """What it takes to give up the oldest day, median of five: in all, and until its locks go (files are deleted after that)."""
-        whole, locked = [], []
+    async def drop_milliseconds(self) -> float:
+        """What it takes to give up the oldest day, median of five. Readers wait for less: files are deleted after the locks are gone."""
+        taken = []
         for n in range(min(5, self.days - 1)):
-            name = f"quotes_{BEGIN + n * DAY:%Y%m%d}"
-            async with self._database.connection() as conn:
-                began = time.perf_counter()
-                async with conn.transaction():
-                    await conn.execute(f"ALTER TABLE quotes DETACH PARTITION {name}")
-                    await conn.execute(f"DROP TABLE {name}")
-                    locked.append(1_000 * (time.perf_counter() - began))
-                whole.append(1_000 * (time.perf_counter() - began))
-        return median(whole), median(locked)
+            began = time.perf_counter()
+            async with self._database.write() as conn:
+                await partitions.drop(conn, "quotes", (BEGIN + n * DAY).date(), lock_wait_seconds=1)
+            taken.append(1_000 * (time.perf_counter() - began))
+        return median(taken)
 
     async def bytes_each(self, table: str) -> float:
         """Bytes that a row takes with its indexes."""
@@ -164,17 +164,20 @@ async def _speed(history: History, early: float, late: float) -> Topic:
     now = BEGIN + history.days * DAY
     hundred = list(range(1, 101))
 
-    def since(statement: str, span: timedelta) -> Callable[[asyncpg.Connection, int], Awaitable[Any]]:
-        return lambda conn, listing: conn.fetch(statement, listing, now - span, now)
+    async def raw(conn: asyncpg.Connection, listing_ids: Sequence[int], span: timedelta) -> list[Any]:
+        return await stored.quotes(conn, listing_ids, now - span, now, POINTS_MAX)
+
+    async def candles(conn: asyncpg.Connection, interval: str, listings: Sequence[Sequence[int]], span: timedelta) -> list[Any]:
+        return [c for ids in listings for c in await stored.candles(conn, interval, ids, now - span, now, POINTS_MAX)]
 
     questions: list[tuple[str, Callable[[asyncpg.Connection, int], Awaitable[Any]], float | None]] = [
-        ("one listing's day, raw", since(sql.RAW, DAY), None),
-        ("its three days, raw", since(sql.RAW, 3 * DAY), 5.0),
-        ("its month, raw", since(sql.RAW, 30 * DAY), None),
-        ("its month by the hour", since(sql.HOURLY, 30 * DAY), None),
-        ("its year by the day", since(sql.DAILY_OF_ONE, 365 * DAY), 5.0),
-        ("100 coins' day by the hour", lambda c, n: c.fetch(sql.HOURLY_OF_COINS, [n + i for i in hundred], now - DAY, now), None),
-        ("100 coins' month by the day", lambda c, n: c.fetch(sql.DAILY_OF_COINS, [n + i for i in hundred], now - 30 * DAY, now), None),
+        ("one coin's day, raw", lambda c, n: raw(c, [n], DAY), None),
+        ("its three days, raw", lambda c, n: raw(c, [n], 3 * DAY), 5.0),
+        ("its month, raw", lambda c, n: raw(c, [n], 30 * DAY), None),
+        ("its month by the hour", lambda c, n: candles(c, "1h", [[n]], 30 * DAY), None),
+        ("its year by the day", lambda c, n: candles(c, "1d", [[n]], 365 * DAY), 5.0),
+        ("100 coins' day by the hour", lambda c, n: candles(c, "1h", [[n + i] for i in hundred], DAY), None),
+        ("100 coins' month by the day", lambda c, n: candles(c, "1d", [[n + i] for i in hundred], 30 * DAY), None),
         ("newest quotes of 100 coins", lambda c, n: quotes.of_coins(c, [n + i for i in hundred]), None),
         ("newest prices of 100 coins", lambda c, n: prices.latest(c, [n + i for i in hundred]), None),
     ]
@@ -187,9 +190,8 @@ async def _speed(history: History, early: float, late: float) -> Topic:
         Line("a run's quotes, few rows", {"ms": early, "rows": sum(rows for _, rows in RUN_ROWS)}),
         Line("a run's quotes, all rows", {"ms": late, "rows": sum(rows for _, rows in RUN_ROWS)}, [Bound(late / early, 1.3, "1.3 x few")]),
     ]
-    dropped, locked = await history.drop_milliseconds()
+    dropped = await history.drop_milliseconds()
     lines.append(Line("dropping a day", {"ms": dropped, "rows": A_DAY}, [Bound(dropped, 50.0, "50 ms")]))
-    lines.append(Line("of it, readers wait", {"ms": locked}))
     return Topic(f"With {history.days * A_DAY:,} quotes in {history.days} days", lines, [f"few: {_early_days() * A_DAY:,} quotes"])
 
 
@@ -198,7 +200,7 @@ def _raw_bytes() -> tuple[float, float]:
     answers = Answers(made_market(2_000, 2_600, 2_000), BEGIN)
     answers.move(5, 300)
     batch = answers.gecko("/coins/markets", {"per_page": str(BATCH_ROWS)})
-    tickers = answers.paprika("/tickers")
+    tickers = answers.paprika("/tickers", {})
     each = [len(zlib.compress(json.dumps(rows, separators=(",", ":")).encode())) / len(rows) for rows in (batch, tickers)]
     return each[0], each[1]
 

@@ -1,7 +1,4 @@
-"""What the benchmark of history writes, and what it asks of candles and raw quotes.
-
-What it asks for here stands in for the named queries of the same shape: index scans of one listing, or of many, over a span.
-"""
+"""What the benchmark of history fills its database with. What it asks are the service's own queries."""
 
 MARKET = (
     """INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at)
@@ -42,15 +39,6 @@ HOURLY_OF_A_DAY = """
     INSERT INTO candles_hourly (listing_id, opens_at, open, high, low, close, samples, market_cap, volume_24h)
     SELECT n, $1::timestamptz + make_interval(hours => h), 2, 3, 1, 1 + random(), 12, 1e12 * random(), 1e9 * random()
     FROM generate_series(0, 23) AS h, generate_series(1, $2) AS n"""
-
-RAW = """SELECT observed_at, price, market_cap, volume_24h FROM quotes
-    WHERE listing_id = $1 AND observed_at >= $2 AND observed_at < $3 ORDER BY observed_at"""
-_CANDLE = "SELECT listing_id, opens_at, open, high, low, close, samples, market_cap, volume_24h FROM"
-_SPAN = "opens_at >= $2 AND opens_at < $3 ORDER BY listing_id, opens_at"
-HOURLY = f"{_CANDLE} candles_hourly WHERE listing_id = $1 AND {_SPAN}"
-DAILY_OF_ONE = f"{_CANDLE} candles_daily WHERE listing_id = $1 AND {_SPAN}"
-HOURLY_OF_COINS = f"{_CANDLE} candles_hourly WHERE listing_id = ANY($1::integer[]) AND {_SPAN}"
-DAILY_OF_COINS = f"{_CANDLE} candles_daily WHERE listing_id = ANY($1::integer[]) AND {_SPAN}"
 
 # A partitioned table's own size is nothing: that of its parts is meant. A table that is not has no parts.
 BYTES = """SELECT coalesce((SELECT sum(pg_total_relation_size(relid)) FROM pg_partition_tree($1::text::regclass)),
