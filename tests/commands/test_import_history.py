@@ -67,3 +67,16 @@ async def test_wrong_usage_is_said(arguments: tuple[str, ...], said: str) -> Non
     code, _, err = await _import(*arguments)
     assert code == 2
     assert said in err
+
+
+async def test_a_run_of_an_unknown_source_is_wrong_usage() -> None:
+    """`run-etl --source` takes the sources that are set up, and names them."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kasparro", "run-etl", "--source", "files"),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "KASPARRO_DATA_DIR": "/nonexistent"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+
+    assert process.returncode == 2
+    assert b"unknown source files: known are coingecko, coinpaprika" in err

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from kasparro import app
-from kasparro.clock import SystemClock
+from kasparro.clock import Clock, SystemClock
 from kasparro.ingest.replay import replay
 from kasparro.ingest.run import Ingest, run_once
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
 from tests.api.conftest import api_over
 from tests.ingest.conftest import settings_for, state
+from tests.ingest.scene import LaterClock
 from tests.ingest.test_run import checkpoints, outcomes, written
 from tests.upstream.server import Upstream
 
@@ -38,12 +39,13 @@ class Folder:
 
 
 @asynccontextmanager
-async def over(db: Database, upstream: Upstream, folder: Folder) -> AsyncIterator[Ingest]:
+async def over(db: Database, upstream: Upstream, folder: Folder, clock: Clock | None = None) -> AsyncIterator[Ingest]:
     """An ingestion with all sources that there are."""
     settings = settings_for(upstream, KASPARRO_FILES_DIR=str(folder.path))
-    http = HttpClient(settings, SystemClock(), Random(1))
+    clock = clock or SystemClock()
+    http = HttpClient(settings, clock, Random(1))
     try:
-        yield Ingest(settings, SystemClock(), db, http, app.make_sources(settings))
+        yield Ingest(settings, clock, db, http, app.make_sources(settings))
     finally:
         await http.close()
 
@@ -175,3 +177,27 @@ async def test_files_are_replayed_like_answers(db: Database, upstream: Upstream,
         summary = await replay(ingest, since=datetime(1970, 1, 1, tzinfo=UTC), streams=["files.prices"])
 
     assert (summary.status, written(summary), await state(db)) == ("succeeded", 0, before)
+
+
+async def test_every_scheduled_run_looks_at_every_file(db: Database, upstream: Upstream, folder: Folder) -> None:
+    """Also at one that another file's trouble came before; a file that came meanwhile is read in the same run."""
+    clock = LaterClock()
+    folder.write("a.csv", "a,AAA,Coin Aleph,1,{at},,,")
+    (folder.path / "broken.csv").write_text("nothing\n")
+    async with over(db, upstream, folder, clock) as ingest:
+        for number in range(2, 5):
+            await run_once(ingest, "schedule", sources=["files"])
+            clock.ahead += timedelta(seconds=300)
+            folder.observed_at += timedelta(seconds=300)
+            folder.write("a.csv", f"a,AAA,Coin Aleph,{number},{{at}},,,")
+            folder.write(f"b{number}.csv", f"b{number},B{number},Coin Beth {number},1,{{at}},,,")
+        last = await run_once(ingest, "schedule", sources=["files"])
+
+    assert last.sources[0].outcome == "degraded"
+    assert await rows(db, "SELECT price FROM quotes JOIN listings USING (listing_id) WHERE source_id = 'a' ORDER BY observed_at") == [
+        (1.0,),
+        (2.0,),
+        (3.0,),
+        (4.0,),
+    ]
+    assert await rows(db, "SELECT count(*) FROM listings") == [(4,)]
