@@ -301,11 +301,11 @@ async def test_the_openapi_document_knows_every_operation(api: Server) -> None:
     _, document, _ = await api.get("/openapi.json")
     assert document["openapi"].startswith("3.1")
     assert set(document["paths"]) == {
-        "/", "/data", "/coins", "/coins/{coin_id}", "/prices", "/stream", "/changes", "/mappings", "/mappings.csv", "/resolve", "/health",
-            "/health/live",
-        "/health/ready", "/stats", "/runs", "/runs/compare", "/compare-runs", "/anomalies",
-        "/runs/{run_id}", "/metrics", "/docs", "/openapi.json", "/admin/run-etl",
-        "/admin/judgements", "/admin/judgements/{judgement_id}",
+        "/", "/data", "/coins", "/coins/{coin_id}", "/coins/{coin_id}/history", "/coins/{coin_id}/candles", "/prices", "/stream",
+        "/changes", "/mappings", "/mappings.csv", "/resolve",
+        "/export/coins.csv", "/export/coins.ndjson", "/export/prices.csv", "/export/prices.ndjson",
+        "/health", "/health/live", "/health/ready", "/stats", "/runs", "/runs/compare", "/compare-runs", "/runs/{run_id}", "/anomalies",
+        "/metrics", "/docs", "/openapi.json", "/admin/run-etl", "/admin/judgements", "/admin/judgements/{judgement_id}",
     }  # fmt: skip
 
 

@@ -203,6 +203,7 @@ def _small_disk(at: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", at], check=True)
 
 
+@pytest.mark.torture
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="only root can mount a small disk")
 async def test_full_disk_is_said_with_its_folder_and_survived(upstream: Upstream, folder: Path) -> None:
     """While the disk is full, /data is served and the log names the folder; once there is room again, runs succeed, without a restart."""
