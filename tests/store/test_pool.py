@@ -219,3 +219,27 @@ async def test_database_that_refuses_writes_is_said_to_be_read_only(db: Database
             await connection.execute("SET TRANSACTION READ ONLY; INSERT INTO budgets VALUES ('x', '2026-01-01', 1)")
 
     assert caught.value.code == "database_read_only"
+
+
+async def test_a_transaction_that_is_cancelled_as_it_begins_is_not_left_open(db: Database) -> None:
+    """At whichever step that happens, no connection goes back to its pool in a transaction, and the next one works."""
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context["message"]))
+
+    async def work() -> None:
+        async with db.read():
+            await asyncio.sleep(0)
+
+    try:
+        for steps in range(40):
+            task = asyncio.create_task(work())
+            for _ in range(steps):
+                await asyncio.sleep(0.0001)
+            task.cancel()
+            await asyncio.wait([task])
+            async with db.read() as conn:
+                assert await conn.fetchval("SELECT 1") == 1
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+
+    assert complaints == []

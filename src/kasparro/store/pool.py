@@ -142,8 +142,8 @@ class Database:
 async def _transaction(connection: asyncpg.Connection, **kind: Any) -> AsyncIterator[None]:  # noqa: ANN401  # what asyncpg takes
     """A transaction: committed at the end of the block, undone by an exception within a second or with its connection."""
     transaction = connection.transaction(**kind)
-    await transaction.start()
     try:
+        await transaction.start()  # where this is cancelled, the server may have begun all the same
         yield
     except BaseException:
         try:
