@@ -1,7 +1,6 @@
 """The composition root: settings -> logs -> database -> http -> sources -> ingest -> catalog -> schedule -> API. Closed in reverse."""
 
 import asyncio
-import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Literal
 
 import uvicorn
 
-from kasparro import logs
+from kasparro import logs, memory
 from kasparro.api.app import create_api
 from kasparro.api.connections import keep_closing_late
 from kasparro.api.dependencies import Dependencies
@@ -132,14 +131,8 @@ async def serve(settings: Settings, *, on_run: OnRun | None = None) -> None:
         log.info("serve.stopped")
 
 
-def _collect_seldom() -> None:
-    """Let the garbage collector look less often: what there is in bulk holds no cycles, and looking through it cost a tenth of a run."""
-    gc.freeze()
-    gc.set_threshold(50_000, 25, 25)
-
-
 async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> None:
-    _collect_seldom()
+    memory.collect_seldom()
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listener(settings))
         address = f"http://{settings.host}:{settings.port}"
@@ -165,6 +158,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
 
         def ended(summary: RunSummary) -> None:
             given.metrics.observe_run(summary)
+            asyncio.get_running_loop().run_in_executor(None, memory.give_back)
             if on_run is not None:
                 on_run(summary)
 
