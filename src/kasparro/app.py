@@ -158,7 +158,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
 
         def ended(summary: RunSummary) -> None:
             given.metrics.observe_run(summary)
-            asyncio.get_running_loop().run_in_executor(None, memory.give_back)
+            _ = asyncio.get_running_loop().run_in_executor(None, memory.give_back)  # some ms, which nobody waits for
             if on_run is not None:
                 on_run(summary)
 

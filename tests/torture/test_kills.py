@@ -144,6 +144,7 @@ async def _torture(postgres: Cluster, upstream: MovingUpstream, folder: Path, se
             assert await conn.fetchval("SELECT count(*) FROM runs WHERE open") == 0
             await checks.assert_no_part_is_lost(conn)
         quotes = await checks.assert_quotes_were_served(db, upstream)
+        await assert_equal_to_a_recount(db)
     finally:
         await db.close()
         await server.close()
