@@ -48,7 +48,8 @@ class Cluster:
     async def create(self, template: str = "migrated") -> str:
         """Make a database, migrated unless `template` is `template0`, and answer its name."""
         name = f"test_{next(self._numbers)}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying the files takes less than half of what writing them through the log does.
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return name
 
     async def drop(self, name: str) -> None:

@@ -141,6 +141,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             await stack.enter_async_context(_beside(embedded.watch))
         base = await stack.enter_async_context(core(settings, url, attempts=_CONNECT_ATTEMPTS))
         catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
+        catalog.followers.append(memory.Caretaker())
         runner = Runner(base.ingest)
         schedule = Schedule(base.ingest, runner, settings, base.clock)
         given = Dependencies(
@@ -158,7 +159,6 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
 
         def ended(summary: RunSummary) -> None:
             given.metrics.observe_run(summary)
-            _ = asyncio.get_running_loop().run_in_executor(None, memory.give_back)  # some ms, which nobody waits for
             if on_run is not None:
                 on_run(summary)
 

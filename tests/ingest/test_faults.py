@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 import structlog
 
+from kasparro.ingest.plan import SPREAD
 from kasparro.ingest.run import run_once
 from kasparro.store.pool import Database
 from tests.conftest import Cluster, make_settings
@@ -28,7 +29,7 @@ STREAMS = {
     "both": ("", "failed"),
 }
 FIELDS = {"coingecko.markets": "current_price", "coinpaprika.tickers": "quotes", "coinpaprika.contracts": "address"}  # else: "id"
-DAY = timedelta(hours=25)  # after it everything is due
+DAY = timedelta(days=1) * (1 + SPREAD)  # after it everything is due, however its turn is drawn
 
 
 class Case(NamedTuple):

@@ -20,8 +20,6 @@ from tests.torture import checks
 from tests.torture.moving import MovingUpstream
 from tests.torture.processes import ServerProcesses, Service, strike
 
-pytestmark = pytest.mark.slow
-
 KILLS = int(os.environ.get("KASPARRO_TEST_KILLS", "200"))
 
 
@@ -157,14 +155,10 @@ async def _torture(postgres: Cluster, upstream: MovingUpstream, folder: Path, se
     await torturer.processes.until_gone()
 
 
-@pytest.mark.slow
-async def test_three_kills_of_process_and_postgres(postgres: Cluster, moving: MovingUpstream, folder: Path, seed: int) -> None:
-    """No lost part, no duplicate, no second open run, no process left behind, and the tables of an undisturbed run."""
-    await _torture(postgres, moving, folder, seed, 3)
-
-
-@pytest.mark.slow
 @pytest.mark.torture
 async def test_two_hundred_kills_of_process_and_postgres(postgres: Cluster, moving: MovingUpstream, folder: Path, seed: int) -> None:
-    """The same, 200 times over, or as often as KASPARRO_TEST_KILLS says."""
+    """No lost part, no duplicate, no second open run, no process left behind, and the tables of an undisturbed run.
+
+    KASPARRO_TEST_KILLS is how often, if not 200 times.
+    """
     await _torture(postgres, moving, folder, seed, KILLS)
