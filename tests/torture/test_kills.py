@@ -20,6 +20,7 @@ from tests.torture import checks
 from tests.torture.moving import MovingUpstream
 from tests.torture.processes import ServerProcesses, Service, strike
 
+# How often it is killed by the long test.
 KILLS = int(os.environ.get("KASPARRO_TEST_KILLS", "200"))
 
 
@@ -157,8 +158,5 @@ async def _torture(postgres: Cluster, upstream: MovingUpstream, folder: Path, se
 
 @pytest.mark.torture
 async def test_two_hundred_kills_of_process_and_postgres(postgres: Cluster, moving: MovingUpstream, folder: Path, seed: int) -> None:
-    """No lost part, no duplicate, no second open run, no process left behind, and the tables of an undisturbed run.
-
-    KASPARRO_TEST_KILLS is how often, if not 200 times.
-    """
+    """No lost part, no duplicate, no second open run, no process left behind, and the tables of an undisturbed run."""
     await _torture(postgres, moving, folder, seed, KILLS)
