@@ -9,10 +9,10 @@ from kasparro.api.deviations import REMEMBERED, Anomaly, of_prices, of_runs
 from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.parameters import Parameter
 from kasparro.api.problems import not_found
-from kasparro.api.shapes import Shape
+from kasparro.api.shapes import Shape, SourceOutcome
 from kasparro.clock import in_pieces
 from kasparro.pricing.choose import DISAGREE
-from kasparro.records import Outcome, RunStatus, RunSummary, SourceSummary, Trigger
+from kasparro.records import RunStatus, RunSummary, SourceSummary, Trigger
 from kasparro.store import prices, run_history
 
 _RUN_ID_MAX = 2**31 - 1
@@ -20,18 +20,9 @@ _RUNS_MAX = 5_000  # of a span; three days with a run a minute are 4,320
 _VOLATILITY_SPAN = timedelta(days=3)  # before the span that is asked for: what a coin does is known by it
 
 
-class Compared(Shape, frozen=True, kw_only=True):
+class Compared(SourceOutcome, frozen=True, kw_only=True):
     """What one source did in a run. `coverage`: the share of its active listings that it had quoted within a day; null: not counted."""
 
-    outcome: Outcome
-    error: str | None
-    calls: int
-    parts: int
-    rows_received: int
-    rows_written: int
-    rows_revised: int
-    rows_rejected: int
-    duration_seconds: float
     coverage: float | None
 
 
