@@ -59,6 +59,14 @@ def test_every_text_ends_with_one_newline() -> None:
     assert not [str(p) for p, text in texts.items() if text and (not text.endswith("\n") or text.endswith("\n\n"))]
 
 
+def test_every_named_query_is_asked_for() -> None:
+    """A query that no code names any more is taken out with what asked for it."""
+    code = "".join(tree.text(path) for path in _ours() if path.suffix == ".py" and path.is_relative_to(tree.ROOT / "src"))
+    named = [name for path in _ours() if path.suffix == ".sql" for name in re.findall(r"^-- name: (\w+)", tree.text(path), re.MULTILINE)]
+    assert named
+    assert [name for name in named if f'"{name}"' not in code] == []
+
+
 def test_readme_lists_every_setting() -> None:
     """README's table of settings and the code name the same variables."""
     readme = tree.ROOT / "README.md"

@@ -34,10 +34,6 @@ UPDATE listings AS l SET active = false, evidence_run_id = $3
 WHERE l.source = $1 AND l.active AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS u (source_id) WHERE u.source_id = l.source_id)
 RETURNING l.listing_id;
 
--- name: count_listings
--- How many listings each source has, and how many of them are active.
-SELECT source, count(*)::integer AS listings, count(*) FILTER (WHERE active)::integer AS active FROM listings GROUP BY source ORDER BY source;
-
 -- name: select_contracts
 -- A source's contracts, of one platform or ($2 null) of all.
 SELECT source_id, platform, address FROM listing_contracts WHERE source = $1 AND ($2::text IS NULL OR platform = $2);
