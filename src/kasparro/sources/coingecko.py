@@ -7,6 +7,7 @@ to differ, the comments say so.
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +20,7 @@ from kasparro.sources import fields
 from kasparro.sources.answers import Said, described, error_for, said
 from kasparro.sources.base import Stream
 from kasparro.sources.pages import listings_page, quotes_page
-from kasparro.sources.rows import Reason, RowError, reject
+from kasparro.sources.rows import Reason, RowError, decoded, reject, rows
 
 NAME = "coingecko"
 LIST, MARKETS, RATES = "coingecko.list", "coingecko.markets", "coingecko.rates"
@@ -115,7 +116,7 @@ class CoinGecko:
         if request.stream == RATES:
             yield
             return _rates_page(body, label)
-        page = yield from quotes_page(body, label, _MARKET, _listing, lambda row, source_id, raw: _quote(row, source_id, raw, fetched_at))
+        page = yield from quotes_page(rows(body, label), partial(decoded, _MARKET), _listing, partial(_quote, fetched_at=fetched_at))
         if not request.part.startswith("page:"):
             return page  # a batch says nothing of where the market ends
         number = _page_number(request.part)

@@ -7,6 +7,7 @@ nulls and zeros are seen as well.
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -123,7 +124,7 @@ class CoinPaprika:
             if request.part == PLATFORMS:
                 return (yield from _platforms_page(body, label))
             return (yield from _contracts_page(body, label, request.part))
-        page = yield from quotes_page(body, label, _TICKER, _listing, lambda row, source_id, raw: _quote(row, source_id, raw, fetched_at))
+        page = yield from quotes_page(rows(body, label), partial(decoded, _TICKER), _listing, partial(_quote, fetched_at=fetched_at))
         page.is_last = True
         return page
 

@@ -5,8 +5,9 @@ A line is a row, so that a quotation mark that is never closed costs one row and
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -15,8 +16,8 @@ from kasparro.records import Listing, ListingContract, Page, Pieces, Quote, Requ
 from kasparro.settings import SourceSettings
 from kasparro.sources import fields
 from kasparro.sources.base import Stream
-from kasparro.sources.pages import Kept
-from kasparro.sources.rows import ROW_BYTES_MAX, ROWS_PER_PIECE, Reason, RowError, reject
+from kasparro.sources.pages import Found, quotes_page
+from kasparro.sources.rows import ROW_BYTES_MAX, Reason, RowError
 
 NAME = "files"
 PRICES = "files.prices"
@@ -57,36 +58,17 @@ class Files:
         return (yield from _prices(body, request.part, fetched_at))
 
 
+class _Row(msgspec.Struct, frozen=True):
+    """A line: its cells by column."""
+
+    id: str
+    cells: dict[str, str]
+
+
 def _prices(body: bytes, label: str, fetched_at: datetime) -> Pieces[Page]:
     lines = _lines(body)
     columns = _columns(next(lines, b""), label)
-    page, kept = Page(), Kept()
-    for line in lines:
-        if page.rows_received % ROWS_PER_PIECE == 0:
-            yield
-        page.rows_received += 1
-        source_id: object = None
-        try:
-            row = _row(line, columns)
-            source_id = row["id"]
-            listing = _listing(row)
-        except RowError as error:
-            page.rejects.append(reject(line, source_id, error.reason))
-            continue
-        try:
-            quote = _quote(row, listing.source_id, fetched_at)
-        except RowError as error:
-            page.rejects.append(reject(line, source_id, error.reason))
-            quote = None
-        lost = kept.put(listing, quote, line)
-        if lost is not None:
-            page.rejects.append(reject(lost, listing.source_id, Reason.TWICE))
-        try:
-            page.contracts += _contracts(row.get("contracts", ""), listing.source_id)
-        except RowError as error:
-            page.rejects.append(reject(line, source_id, error.reason))
-    yield from kept.fill(page)
-    return page
+    return (yield from quotes_page(lines, partial(_row, columns), _listing, partial(_quote, fetched_at=fetched_at), _contracts))
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
@@ -127,37 +109,38 @@ def _cells(line: bytes) -> list[str]:
         raise RowError(Reason.ROW_NOT_CSV) from None
 
 
-def _row(line: bytes, columns: Sequence[str]) -> dict[str, str]:
+def _row(columns: Sequence[str], line: bytes) -> _Row:
     cells = _cells(line)
     if len(cells) != len(columns):
         raise RowError(Reason.CELLS_MISCOUNTED)
-    return dict(zip(columns, cells, strict=True))
+    named = dict(zip(columns, cells, strict=True))
+    return _Row(named["id"], named)
 
 
-def _listing(row: Mapping[str, str]) -> Listing:
+def _listing(row: _Row) -> Listing:
     return Listing(
         source=NAME,
-        source_id=fields.identifier(row["id"]),
-        symbol=fields.symbol(row["symbol"]),
-        name=fields.name(row["name"]),
+        source_id=fields.identifier(row.id),
+        symbol=fields.symbol(row.cells["symbol"]),
+        name=fields.name(row.cells["name"]),
         active=True,
     )
 
 
-def _quote(row: Mapping[str, str], source_id: str, fetched_at: datetime) -> Quote | None:
-    price = fields.price(_number(row["price_usd"]))
-    observed_at = fields.observed_at(row["observed_at"].strip(), fetched_at)
+def _quote(row: _Row, source_id: str, raw: bytes, fetched_at: datetime) -> Quote | None:  # noqa: ARG001  # the line is no JSON
+    price = fields.price(_number(row.cells["price_usd"]))
+    observed_at = fields.observed_at(row.cells["observed_at"].strip(), fetched_at)
     if price is None or observed_at is None:
         return None
     return Quote(
         source_id=source_id,
         observed_at=observed_at,
         price=price,
-        market_cap=fields.amount(_number(row.get("market_cap_usd", "")), zero_is_unknown=True),
-        volume_24h=fields.amount(_number(row.get("volume_24h_usd", ""))),
+        market_cap=fields.amount(_number(row.cells.get("market_cap_usd", "")), zero_is_unknown=True),
+        volume_24h=fields.amount(_number(row.cells.get("volume_24h_usd", ""))),
         ath_price=None,
         ath_at=None,
-        raw=msgspec.json.encode(row),
+        raw=msgspec.json.encode(row.cells),
     )
 
 
@@ -167,15 +150,15 @@ def _number(text: str) -> float | str | None:
     return float(text) if _NUMBER.fullmatch(text) else text or None
 
 
-def _contracts(cell: str, source_id: str) -> list[ListingContract]:
-    """The contracts of a cell: `platform:address`, several separated by blanks or bars."""
-    given = dict.fromkeys(text for text in _BETWEEN.split(cell) if text)
+def _contracts(row: _Row, source_id: str) -> Found:
+    """The contracts of a cell: `platform:address`, several separated by blanks or bars. All of them, or none and why."""
+    given = dict.fromkeys(text for text in _BETWEEN.split(row.cells.get("contracts", "")) if text)
     if len(given) > CONTRACTS_MAX:
-        raise RowError(Reason.CONTRACT_TOO_MANY)
+        return [], [Reason.CONTRACT_TOO_MANY]
     found: list[ListingContract] = []
     for text in given:
         platform, _, address = text.partition(":")
         if not fields.address(platform) or not fields.address(address):
-            raise RowError(Reason.CONTRACT_UNUSABLE)
+            return [], [Reason.CONTRACT_UNUSABLE]
         found.append(ListingContract(source_id=source_id, platform=platform, address=address))
-    return found
+    return found, []

@@ -4,8 +4,8 @@ For a stream of listings `rows_received` is the listings plus the rejects that h
 quotes has a quote or counts in `rows_without_price`.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -18,10 +18,14 @@ _KEPT_PER_PIECE = 5_000  # a row is looked at once more
 class WireRow(Protocol):
     """What every row on the wire has."""
 
-    id: Any
+    @property
+    def id(self) -> Any:  # noqa: ANN401  # whatever the source sent
+        """The listing's id at its source."""
 
 
 WireT = TypeVar("WireT", bound=WireRow)
+Found: TypeAlias = tuple[list[ListingContract], list[Reason]]
+ContractsOf: TypeAlias = Callable[[WireT, str], Found]
 
 
 class Kept:
@@ -57,7 +61,7 @@ def listings_page(
     label: str,
     decoder: msgspec.json.Decoder[WireT],
     listing_of: Callable[[WireT], Listing],
-    contracts_of: Callable[[WireT, str], tuple[list[ListingContract], list[Reason]]] | None = None,
+    contracts_of: ContractsOf[WireT] | None = None,
 ) -> Pieces[Page]:
     """A page of listings, with the contracts that their rows carry (and the reasons why some of these could not be kept)."""
     page = Page(is_last=True)
@@ -80,28 +84,26 @@ def listings_page(
         seen.add(listing.source_id)
         page.listings.append(listing)
         if contracts_of is not None:
-            contracts, reasons = contracts_of(wire, listing.source_id)
-            page.contracts += contracts
-            page.rejects += [reject(row, listing.source_id, reason) for reason in reasons]
+            _add_contracts(page, row, listing.source_id, contracts_of(wire, listing.source_id))
     return page
 
 
 def quotes_page(
-    body: bytes,
-    label: str,
-    decoder: msgspec.json.Decoder[WireT],
+    rows_of_page: Iterable[bytes],
+    decode: Callable[[bytes], WireT],
     listing_of: Callable[[WireT], Listing],
     quote_of: Callable[[WireT, str, bytes], Quote | None],
+    contracts_of: ContractsOf[WireT] | None = None,
 ) -> Pieces[Page]:
-    """A page of quotes with their listings."""
+    """A page of quotes with their listings, and the contracts that their rows carry. `decode` raises RowError."""
     page, kept = Page(), Kept()
-    for row in rows(body, label):
+    for row in rows_of_page:
         if page.rows_received % ROWS_PER_PIECE == 0:
             yield
         page.rows_received += 1
         source_id: object = None
         try:
-            wire = decoded(decoder, row)
+            wire = decode(row)
             source_id = wire.id
             listing = listing_of(wire)
         except RowError as error:
@@ -115,8 +117,16 @@ def quotes_page(
         lost = kept.put(listing, quote, row)
         if lost is not None:
             page.rejects.append(reject(lost, listing.source_id, Reason.TWICE))
+        if contracts_of is not None:
+            _add_contracts(page, row, listing.source_id, contracts_of(wire, listing.source_id))
     yield from kept.fill(page)
     return page
+
+
+def _add_contracts(page: Page, row: bytes, source_id: str, found: Found) -> None:
+    contracts, reasons = found
+    page.contracts += contracts
+    page.rejects += [reject(row, source_id, reason) for reason in reasons]
 
 
 def _is_newer(quote: Quote | None, than: Quote | None) -> bool:
