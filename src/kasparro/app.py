@@ -14,10 +14,8 @@ import uvicorn
 from kasparro import logs, memory
 from kasparro.api.app import create_api
 from kasparro.api.connections import keep_closing_late
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -25,6 +23,8 @@ from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary
 from kasparro.schedule import Runner, Schedule
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.readers import Readers
 from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import Source
 from kasparro.sources.coingecko import CoinGecko

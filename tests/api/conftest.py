@@ -13,14 +13,14 @@ import pytest
 import uvicorn
 
 from kasparro.api.app import create_api
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary, Said, Trigger, Verdict
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.readers import Readers
 from kasparro.settings import Settings
 from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika

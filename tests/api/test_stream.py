@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from kasparro.api import readers as module
-from kasparro.api.readers import HEARTBEAT, QUEUED_BYTES_MAX, RESET, Reader
+from kasparro.serving import readers as module
+from kasparro.serving.readers import HEARTBEAT, QUEUED_BYTES_MAX, RESET, Reader
 from tests.api.conftest import Server
 from tests.api.factory import Market
 

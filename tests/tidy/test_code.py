@@ -33,9 +33,9 @@ def _is_pure(module: str) -> bool:
     if module.startswith("sources/"):
         return module != "sources/http.py"
     return module.startswith(("pricing/", "resolver/")) or module in {
-        "api/clients.py",
+        "serving/clients.py",
         "api/deviations.py",
-        "api/rate_limit.py",
+        "serving/rate_limit.py",
         "catalog/build.py",
         "catalog/search.py",
         "catalog/text_index.py",

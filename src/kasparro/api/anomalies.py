@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from kasparro.api import parameters
 from kasparro.api.deviations import REMEMBERED, Anomaly, of_prices, of_runs
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.parameters import Parameter
-from kasparro.api.problems import not_found
-from kasparro.api.shapes import Shape, SourceOutcome
+from kasparro.api.shapes import SourceOutcome
 from kasparro.clock import in_pieces
 from kasparro.pricing.choose import DISAGREE
 from kasparro.records import RunStatus, RunSummary, SourceSummary, Trigger
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Operation, Shape, encoded
+from kasparro.serving.parameters import Parameter
+from kasparro.serving.problems import not_found
 from kasparro.store import prices, run_history
 
 _RUN_ID_MAX = 2**31 - 1

@@ -23,10 +23,10 @@ from kasparro.api import (
     stats,
     stream,
 )
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.edge import Edge
 from kasparro.api.hot import HotAnswers
-from kasparro.api.operations import Operation
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.operations import Operation
 
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 

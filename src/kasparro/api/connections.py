@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kasparro.api.problems import MEDIA_TYPE, ProblemError
 from kasparro.clock import Clock
+from kasparro.serving.problems import MEDIA_TYPE, ProblemError
 
 HEAD_BYTES_MAX = 65_536  # more than any query and cookies that we read or ignore
 LATE_SECONDS = 10.0  # between two looks: a request that both see unfinished has had as long at least

@@ -5,7 +5,7 @@ from typing import Literal
 
 import asyncpg
 
-from kasparro.api.shapes import Shape
+from kasparro.serving.operations import Shape
 from kasparro.store import drift
 
 SHOWN_MAX = 200  # findings of all sources

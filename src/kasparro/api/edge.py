@@ -9,11 +9,11 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from kasparro import logs
 from kasparro.api.compression import LEAST_BYTES, Encoding, StreamCompressor, compressed, negotiate
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
 from kasparro.api.hot import HotAnswers
-from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
-from kasparro.api.rate_limit import FREE_PATHS
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
+from kasparro.serving.rate_limit import FREE_PATHS
 
 log = logs.get()
 

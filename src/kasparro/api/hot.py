@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from kasparro.api import conditional
 from kasparro.api.compression import Encoding, negotiate
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
 from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
+from kasparro.serving.dependencies import Dependencies
 
 KEPT_BYTES = 16_000_000
 KEPT_BODY_BYTES = 1_000_000

@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kasparro.api.shapes import Shape
 from kasparro.catalog.details import Contract, Judgement, Quote, contract_shapes, judgement_shape, quote_shape
 from kasparro.catalog.entries import Entry, ListingEntry
 from kasparro.catalog.judged import Judged
 from kasparro.records import Verdict
+from kasparro.serving.operations import Shape
 
 
 class JudgedListing(Shape, frozen=True, kw_only=True):

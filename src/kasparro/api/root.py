@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from kasparro import __version__
-from kasparro.api.health import health_of
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.api.shapes import Root
 from kasparro.metrics import CONTENT_TYPE
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.standing import health_of
 
 _LINKS = {
     "data": "/data",

@@ -12,13 +12,14 @@ from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 
 from kasparro import logs
-from kasparro.api import conditional, parameters
-from kasparro.api.dependencies import Dependencies
+from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
-from kasparro.api.operations import Answer, Call, Live, Operation
-from kasparro.api.problems import MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
 from kasparro.api.token import check_token
 from kasparro.errors import DatabaseError
+from kasparro.serving import parameters
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.operations import Answer, Call, Live, Operation
+from kasparro.serving.problems import MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
 
 log = logs.get()
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from kasparro.api import parameters
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import not_found
 from kasparro.api.shapes import Run, run_shape
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import not_found
 from kasparro.store import run_history
 
 _RUN_ID_MAX = 2**31 - 1

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.drift import FieldDrift, drift_by_source
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.shapes import Shape
 from kasparro.records import Outlook
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.operations import Answer, Answered, Call, Operation, Shape, encoded
 from kasparro.settings import SourceSettings
 from kasparro.store import checkpoints, run_history
 from kasparro.store.run_history import ListingCounts, RejectReason, SourceStanding, SourceTotals, StreamCoverage

@@ -2,7 +2,7 @@
 
 import hmac
 
-from kasparro.api.problems import ProblemError
+from kasparro.serving.problems import ProblemError
 from kasparro.settings import Settings
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
-from kasparro.api.rate_limit import RateLimit
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
 from kasparro.records import Checkpoint, Outlook, RunSummary, Said, Trigger, Verdict
+from kasparro.serving.rate_limit import RateLimit
+from kasparro.serving.readers import Readers
 from kasparro.settings import Settings
 from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database

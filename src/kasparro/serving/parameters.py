@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from kasparro.api.problems import invalid_parameters, invalid_request
+from kasparro.serving.problems import invalid_parameters, invalid_request
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _UNIX_TIME = re.compile(r"[0-9]{1,14}(\.[0-9]{1,9})?")

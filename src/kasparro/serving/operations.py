@@ -7,10 +7,14 @@ from typing import Any, Literal
 import msgspec
 from litestar.types import Receive, Send
 
-from kasparro.api.dependencies import Dependencies
-from kasparro.api.parameters import Parameter
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.parameters import Parameter
 
 JSON = "application/json"
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every body."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

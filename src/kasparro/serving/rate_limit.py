@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kasparro.api.clients import Clients
+from kasparro.serving.clients import Clients
 from kasparro.settings import Settings
 
 FREE_PATHS = ("/health", "/metrics")  # a monitor must see what goes on, whatever else comes from its address

@@ -9,10 +9,6 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from kasparro.api import cursors, parameters
-from kasparro.api.cursors import Place
-from kasparro.api.operations import Call
-from kasparro.api.parameters import Parameter
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import by_symbol
@@ -21,6 +17,10 @@ from kasparro.catalog.search import search
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.clock import Clock, in_pieces
 from kasparro.records import Pieces
+from kasparro.serving import cursors, parameters
+from kasparro.serving.cursors import Place
+from kasparro.serving.operations import Call
+from kasparro.serving.parameters import Parameter
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 _COINS_PER_PIECE = 2_500

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from kasparro.api.problems import ProblemError
+from kasparro.serving.problems import ProblemError
 
 _CHECK_BYTES = 9
 _PERSON = b"kasparro cursor"
