@@ -34,6 +34,7 @@ from kasparro.sources.http import HttpClient
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
+from kasparro.web.pages import pages
 
 log = logs.get()
 
@@ -164,7 +165,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
 
         base.ingest.on_finished = ended
         hot = HotAnswers(given)
-        server = Server(create_api(given, hot), http=protocol_of(hot))
+        server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
         async with _beside(catalog.follow, given.readers.work, closing_late):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")

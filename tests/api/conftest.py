@@ -26,6 +26,7 @@ from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
+from kasparro.web.pages import pages
 from tests.api.factory import NOW, Market
 from tests.conftest import Cluster, make_settings
 
@@ -116,7 +117,7 @@ async def serving(services: Dependencies, *, quick: bool = True) -> AsyncIterato
         hot = HotAnswers(services)
         protocol = protocol_of(hot) if quick else "httptools"
         config = uvicorn.Config(
-            create_api(services, hot),  # type: ignore[arg-type]
+            create_api(services, hot, pages=pages(services)),  # type: ignore[arg-type]
             http=protocol,
             lifespan="off",
             log_config=None,

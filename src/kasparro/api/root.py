@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from kasparro import __version__
 from kasparro.api.shapes import Root
 from kasparro.metrics import CONTENT_TYPE
+from kasparro.serving.attribution import ATTRIBUTION
 from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.serving.standing import health_of
 
@@ -24,10 +25,6 @@ _LINKS = {
     "docs": "/docs",
     "openapi": "/openapi.json",
 }
-_ATTRIBUTION = [
-    {"source": "coingecko", "text": "Data provided by CoinGecko", "url": "https://www.coingecko.com"},
-    {"source": "coinpaprika", "text": "Data provided by CoinPaprika", "url": "https://coinpaprika.com"},
-]
 
 
 def operations() -> Sequence[Operation]:
@@ -39,7 +36,7 @@ def operations() -> Sequence[Operation]:
             operation_id="show_root",
             summary="What this is and where to go on",
             tag="state",
-            answers={200: Answered("The service and its paths.", Root)},
+            answers={200: Answered("The service and its paths; for a browser the coins as a page.", Root, or_text="text/html")},
         ),
         Operation(
             path="/metrics",
@@ -54,7 +51,7 @@ def operations() -> Sequence[Operation]:
 
 async def show_root(call: Call) -> Answer:
     """The service and its paths."""
-    root = Root(name="kasparro", version=__version__, status=health_of(call.services).status, links=_LINKS, attribution=_ATTRIBUTION)
+    root = Root(name="kasparro", version=__version__, status=health_of(call.services).status, links=_LINKS, attribution=ATTRIBUTION)
     return Answer(body=encoded(root), headers=[("vary", "Accept")])
 
 

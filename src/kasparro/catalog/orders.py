@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 
 from kasparro.catalog.entries import Entry, Orders, PriceEntry
@@ -62,6 +62,12 @@ def order_key(order: str) -> Callable[[Entry], tuple[bool, tuple[float, float], 
         return lambda entry: (False, (inf, inf), entry.coin_id)
     amounts = _by_market_cap if order == "rank" else _by_volume
     return lambda e: (e.price is None, (inf, inf) if e.price is None else amounts(e.price), e.coin_id)
+
+
+def place_of(entries: Mapping[int, Entry], keys: "array[int]", entry: Entry, order: str = "rank") -> int:
+    """The place, from 0, that a coin with a price has in the present order (rank or volume)."""
+    key = order_key(order)
+    return bisect_left(keys, key(entry), key=lambda n: key(entries[n]))
 
 
 def _placed(entries: dict[int, Entry], order: "array[int]", changed: Collection[int], amounts: _Amounts) -> Pieces["array[int]"]:

@@ -1,7 +1,7 @@
 """Lists of coins: filters, orders, and pages that a reader can walk while ranks move."""
 
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ import msgspec
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import by_symbol
-from kasparro.catalog.orders import order_key
+from kasparro.catalog.orders import place_of
 from kasparro.catalog.search import search
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.clock import Clock, in_pieces
@@ -215,9 +215,9 @@ def _few_rows(catalog: Catalog, walk: _Walk, wanted: _Wanted, query: dict[str, A
 def _places(catalog: Catalog, walk: _Walk, few: list[Entry]) -> dict[int, int]:
     """The places of the coins that have one, by key."""
     if walk.now and len(few) <= _LOOKED_UP_MAX:
-        key = order_key("volume" if walk.order == "volume" else "rank")
+        order = "volume" if walk.order == "volume" else "rank"
         priced = [entry for entry in few if entry.price is not None]
-        return {e.coin_key: bisect_left(walk.keys, key(e), key=lambda n: key(catalog.entries[n])) for e in priced}
+        return {entry.coin_key: place_of(catalog.entries, walk.keys, entry, order) for entry in priced}
     sought = {entry.coin_key for entry in few}
     return {key: n for n, key in enumerate(walk.keys) if key in sought}
 

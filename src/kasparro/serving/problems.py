@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from math import ceil
 
+import asyncpg
 import msgspec
+
+from kasparro.errors import DatabaseError
+
+# What is raised where the database cannot be asked.
+DATABASE_TROUBLE = (DatabaseError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -45,13 +51,15 @@ class ProblemError(Exception):
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self.title = HTTPStatus(status).phrase
         self.code = code
+        self.candidates = candidates
         self.headers = tuple(headers)
         self.body = msgspec.json.encode(
             Problem(
                 # Without a page of its own a problem's type is about:blank and its title the status's; `code` tells them apart.
                 type="about:blank",
-                title=HTTPStatus(status).phrase,
+                title=self.title,
                 status=status,
                 detail=detail,
                 code=code,
