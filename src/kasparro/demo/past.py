@@ -10,10 +10,10 @@ _HOURLY_DAYS_MAX = 90  # CoinGecko's points are hourly up to here, and daily bey
 _WAVES = ((0.1, 2e6, 0.0), (0.06, 3.1e5, 1.0), (0.03, 7.3e4, 2.0), (0.012, 1.9e4, 3.0), (0.006, 5.3e3, 5.0))
 
 
-def market_chart(price: float, market_cap: float | None, volume: float | None, days: int, now: datetime) -> dict[str, Any]:
-    """CoinGecko's answer: lists of [milliseconds, number]."""
+def market_chart(price: float, market_cap: float | None, volume: float | None, days: int, began: datetime, now: datetime) -> dict[str, Any]:
+    """CoinGecko's answer: lists of [milliseconds, number]. `price` is what it cost when the market began."""
     step = timedelta(hours=1) if days <= _HOURLY_DAYS_MAX else timedelta(days=1)
-    points = [(int(at.timestamp() * 1000), factor) for at, factor in _walk(now - timedelta(days=days), now, step, math.log(price))]
+    points = [(int(at.timestamp() * 1000), factor) for at, factor in _walk(now - timedelta(days=days), now, step, began, math.log(price))]
     return {
         "prices": [[at, price * factor] for at, factor in points],
         "market_caps": [[at, None if market_cap is None else market_cap * factor] for at, factor in points],
@@ -21,8 +21,10 @@ def market_chart(price: float, market_cap: float | None, volume: float | None, d
     }
 
 
-def historical(price: float, market_cap: float | None, volume: float | None, start: datetime, now: datetime) -> list[dict[str, Any]]:
-    """CoinPaprika's answer: a point a day from a time on."""
+def historical(
+    price: float, market_cap: float | None, volume: float | None, start: datetime, began: datetime, now: datetime
+) -> list[dict[str, Any]]:
+    """CoinPaprika's answer: a point a day from a time on. `price` is what it cost when the market began."""
     return [
         {
             "timestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}",
@@ -30,16 +32,15 @@ def historical(price: float, market_cap: float | None, volume: float | None, sta
             "volume_24h": int(volume or 0),
             "market_cap": int((market_cap or 0) * factor),
         }
-        for at, factor in _walk(start, now, timedelta(days=1), math.log(price))
+        for at, factor in _walk(start, now, timedelta(days=1), began, math.log(price))
     ]
 
 
-def _walk(start: datetime, now: datetime, step: timedelta, phase: float) -> Iterator[tuple[datetime, float]]:
-    """Each whole step from a time to now, with how far the price was from today's. Coins of other prices went other ways."""
-    size, present = int(step.total_seconds()), now.timestamp()
-    today = _course(present, phase)
-    for second in range(math.ceil(start.timestamp() / size) * size, int(present) + 1, size):
-        yield datetime.fromtimestamp(second, now.tzinfo), math.exp(_course(second, phase) - today)
+def _walk(start: datetime, now: datetime, step: timedelta, began: datetime, phase: float) -> Iterator[tuple[datetime, float]]:
+    """Each whole step from a time to now, with how far the price was from that of the market's beginning, by coin."""
+    size, at_first = int(step.total_seconds()), _course(began.timestamp(), phase)
+    for second in range(math.ceil(start.timestamp() / size) * size, int(now.timestamp()) + 1, size):
+        yield datetime.fromtimestamp(second, now.tzinfo), math.exp(_course(second, phase) - at_first)
 
 
 def _course(second: float, phase: float) -> float:

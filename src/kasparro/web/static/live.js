@@ -51,9 +51,9 @@ export function showState(element, state) {
   element.querySelector("[data-live]").textContent = STATES[state];
 }
 
-// A figure in place, with a short flash where it is another one.
+// A figure in place, with a short flash where it is another one. A figure that was not known stays so until the page is loaded anew.
 export function show(element, value, text) {
-  if (!element || element.value === String(value)) return;
+  if (!element || value === null || Number(element.value) === value) return;
   element.value = String(value);
   element.title = String(value);
   element.textContent = text;
