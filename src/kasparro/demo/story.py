@@ -34,7 +34,7 @@ class Story:
     def _begin(self) -> None:
         self._runs_struck = 0
         self._say(
-            "There is something to see, in another terminal:\n"
+            f"There is something to see: open {self._address} in a browser, or in another terminal:\n"
             f"    curl -s '{self._address}/data?limit=3'    prices; they move with each run\n"
             f"    curl -s '{self._address}/health'          whether all is well, and what is not\n"
             f"    curl -s '{self._address}/runs?limit=3'    what each run did\n"
