@@ -1,6 +1,7 @@
 """Every setting, read once from the environment and checked. README.md lists them; a test holds the two together."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -99,6 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hourly_days: int = 90
     rate_limit_per_minute: int = 0  # requests of one client; 0: as many as it likes
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
+    cors_origins: tuple[str, ...] = ()  # whose pages may read the answers, or `*`
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
@@ -132,6 +134,7 @@ _PLAIN: dict[str, str] = {
     "KASPARRO_HOURLY_DAYS": "hourly_days",
     "KASPARRO_RATE_LIMIT_PER_MINUTE": "rate_limit_per_minute",
     "KASPARRO_TRUSTED_PROXIES": "trusted_proxies",
+    "KASPARRO_CORS_ORIGINS": "cors_origins",
 }
 _SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
@@ -146,6 +149,8 @@ _AT_LEAST: dict[str, int] = {
     "hourly_days": 2,
     "rate_limit_per_minute": 0,
 }
+
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, _FILES, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
 
@@ -179,6 +184,8 @@ def _converted(name: str, field: str, text: str) -> object:
         return Path(text).expanduser().absolute()
     if field == "trusted_proxies":
         return _networks(name, text)
+    if field == "cors_origins":
+        return _origins(name, text)
     try:
         value = msgspec.convert(text, types[field], strict=False)
     except msgspec.ValidationError as error:
@@ -197,6 +204,15 @@ def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     except ValueError as error:
         message = f"{name}={text!r}: {error}; write addresses or networks separated by commas, like 10.0.0.0/8,127.0.0.1"
         raise SettingsError(message) from None
+
+
+def _origins(name: str, text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    wrong = [o for o in origins if not _ORIGIN.fullmatch(o) and (o != "*" or len(origins) > 1)]
+    if wrong:
+        message = f"{name}: {wrong[0]!r} is no origin; write https://host or https://host:port, several separated by commas, or * alone"
+        raise SettingsError(message)
+    return origins
 
 
 def _check_database_url(url: str) -> None:

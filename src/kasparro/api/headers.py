@@ -1,16 +1,33 @@
 """Headers that answers have in common."""
 
 import re
+from collections.abc import Iterable
 from random import Random
 
-SECURITY = (
+Header = tuple[bytes, bytes]
+
+# Of a 304, too, which says no policy: a browser would put it in the place of the one that it keeps with the page.
+EVERY: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),  # no other site's page embeds an answer; asking by CORS is not meant
 )
-STRICT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# What is no page runs nothing and loads nothing, should a browser ever be brought to show it as one.
+DATA: tuple[Header, ...] = ((b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"), *EVERY)
+# A page says its own policy; no other window holds it, and it asks for nothing of the machine.
+PAGE: tuple[Header, ...] = (
+    *EVERY,
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _BITS = 96
+
+
+def lines(headers: Iterable[Header]) -> bytes:
+    """Headers as they go over the wire."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class RequestIds:
