@@ -86,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: dict[str, SourceSettings]
     database_url: Secret | None = None  # None: embedded Postgres under the data folder
+    database_reader_url: Secret | None = None  # for what only reads: a role that can do nothing else; None: as the writers
     database_pooler: Literal["none", "transaction"] = "none"
     data_dir: Path
     host: str = "127.0.0.1"
@@ -136,7 +137,11 @@ _PLAIN: dict[str, str] = {
     "KASPARRO_TRUSTED_PROXIES": "trusted_proxies",
     "KASPARRO_CORS_ORIGINS": "cors_origins",
 }
-_SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
+_SECRET: dict[str, str] = {
+    "DATABASE_URL": "database_url",
+    "DATABASE_READER_URL": "database_reader_url",
+    "KASPARRO_ADMIN_TOKEN": "admin_token",
+}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
 _FILES = "KASPARRO_FILES_DIR"  # the source `files` is there where it is set
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
@@ -150,6 +155,8 @@ _AT_LEAST: dict[str, int] = {
     "rate_limit_per_minute": 0,
 }
 
+_HOST = r"(?:[^\[\]:,@/]*|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?"  # a name, or version 6 in brackets, with its port
+_HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, _FILES, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
@@ -171,9 +178,12 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[field] = _converted(name, field, str(values[field]))
     for name, field in _SECRET.items():
         if name in env:
+            if name.startswith("DATABASE_"):
+                _check_database_url(name, env[name])
             values[field] = Secret(env[name])
-    if "DATABASE_URL" in env:
-        _check_database_url(env["DATABASE_URL"])
+    if "DATABASE_READER_URL" in env and "DATABASE_URL" not in env:
+        message = "DATABASE_READER_URL is of use beside DATABASE_URL only: the embedded database has no other users"
+        raise SettingsError(message)
     values["sources"] = {source: _source(source, plans, env) for source, plans in _SOURCES.items()} | _files(env)
     return Settings(**values)  # type: ignore[arg-type]  # every value was converted by its field's type
 
@@ -215,15 +225,19 @@ def _origins(name: str, text: str) -> tuple[str, ...]:
     return origins
 
 
-def _check_database_url(url: str) -> None:
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme in {"postgresql", "postgres"} and rest:
-        return
+def _check_database_url(name: str, url: str) -> None:
+    """Refuse what the driver would take apart in the wrong places: its errors say what it takes for a host or a port."""
+    scheme, _, rest = url.partition("://")
     if scheme.startswith(("postgresql+", "postgres+")):
-        message = f"DATABASE_URL starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
+        message = f"{name} starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
         raise SettingsError(message)
-    message = "DATABASE_URL must be of the form postgresql://user:password@host:5432/database"
-    raise SettingsError(message)
+    authority, _, hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    if "@" in authority or "@" in rest[len(authority) + 1 + len(hosts) :] or "#" in rest:
+        message = f"{name}: a password that has @ / ? # % or : in it is written with %40 %2F %3F %23 %25 %3A instead of them"
+        raise SettingsError(message)
+    if scheme not in {"postgresql", "postgres"} or not rest or not _HOSTS.fullmatch(hosts):
+        message = f"{name} must be of the form postgresql://user:password@host:5432/database"
+        raise SettingsError(message)
 
 
 def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> SourceSettings:
