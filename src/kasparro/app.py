@@ -194,6 +194,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws="none",
                 proxy_headers=False,  # it believes every X-Forwarded-For from 127.0.0.1; ours asks KASPARRO_TRUSTED_PROXIES
                 timeout_graceful_shutdown=int(_SERVER_STOP_SECONDS),
                 backlog=2048,

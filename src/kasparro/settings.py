@@ -1,6 +1,7 @@
 """Every setting, read once from the environment and checked. README.md lists them; a test holds the two together."""
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -85,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: dict[str, SourceSettings]
     database_url: Secret | None = None  # None: embedded Postgres under the data folder
+    database_reader_url: Secret | None = None  # for what only reads: a role that can do nothing else; None: as the writers
     database_pooler: Literal["none", "transaction"] = "none"
     data_dir: Path
     host: str = "127.0.0.1"
@@ -99,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hourly_days: int = 90
     rate_limit_per_minute: int = 0  # requests of one client; 0: as many as it likes
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
+    cors_origins: tuple[str, ...] = ()  # whose pages may read the answers, or `*`
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
@@ -132,8 +135,13 @@ _PLAIN: dict[str, str] = {
     "KASPARRO_HOURLY_DAYS": "hourly_days",
     "KASPARRO_RATE_LIMIT_PER_MINUTE": "rate_limit_per_minute",
     "KASPARRO_TRUSTED_PROXIES": "trusted_proxies",
+    "KASPARRO_CORS_ORIGINS": "cors_origins",
 }
-_SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
+_SECRET: dict[str, str] = {
+    "DATABASE_URL": "database_url",
+    "DATABASE_READER_URL": "database_reader_url",
+    "KASPARRO_ADMIN_TOKEN": "admin_token",
+}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
 _FILES = "KASPARRO_FILES_DIR"  # the source `files` is there where it is set
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
@@ -146,6 +154,10 @@ _AT_LEAST: dict[str, int] = {
     "hourly_days": 2,
     "rate_limit_per_minute": 0,
 }
+
+_HOST = r"(?:[^\[\]:,@/]*|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?"  # a name, or version 6 in brackets, with its port
+_HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 
 NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, _FILES, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
 
@@ -166,9 +178,12 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[field] = _converted(name, field, str(values[field]))
     for name, field in _SECRET.items():
         if name in env:
+            if name.startswith("DATABASE_"):
+                _check_database_url(name, env[name])
             values[field] = Secret(env[name])
-    if "DATABASE_URL" in env:
-        _check_database_url(env["DATABASE_URL"])
+    if "DATABASE_READER_URL" in env and "DATABASE_URL" not in env:
+        message = "DATABASE_READER_URL is of use beside DATABASE_URL only: the embedded database has no other users"
+        raise SettingsError(message)
     values["sources"] = {source: _source(source, plans, env) for source, plans in _SOURCES.items()} | _files(env)
     return Settings(**values)  # type: ignore[arg-type]  # every value was converted by its field's type
 
@@ -179,6 +194,8 @@ def _converted(name: str, field: str, text: str) -> object:
         return Path(text).expanduser().absolute()
     if field == "trusted_proxies":
         return _networks(name, text)
+    if field == "cors_origins":
+        return _origins(name, text)
     try:
         value = msgspec.convert(text, types[field], strict=False)
     except msgspec.ValidationError as error:
@@ -199,15 +216,28 @@ def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
         raise SettingsError(message) from None
 
 
-def _check_database_url(url: str) -> None:
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme in {"postgresql", "postgres"} and rest:
-        return
-    if scheme.startswith(("postgresql+", "postgres+")):
-        message = f"DATABASE_URL starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
+def _origins(name: str, text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    wrong = [o for o in origins if not _ORIGIN.fullmatch(o) and (o != "*" or len(origins) > 1)]
+    if wrong:
+        message = f"{name}: {wrong[0]!r} is no origin; write https://host or https://host:port, several separated by commas, or * alone"
         raise SettingsError(message)
-    message = "DATABASE_URL must be of the form postgresql://user:password@host:5432/database"
-    raise SettingsError(message)
+    return origins
+
+
+def _check_database_url(name: str, url: str) -> None:
+    """Refuse what the driver would take apart in the wrong places: its errors say what it takes for a host or a port."""
+    scheme, _, rest = url.partition("://")
+    if scheme.startswith(("postgresql+", "postgres+")):
+        message = f"{name} starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
+        raise SettingsError(message)
+    authority, _, hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
+    if "@" in authority or "@" in rest[len(authority) + 1 + len(hosts) :] or "#" in rest:
+        message = f"{name}: a password that has @ / ? # % or : in it is written with %40 %2F %3F %23 %25 %3A instead of them"
+        raise SettingsError(message)
+    if scheme not in {"postgresql", "postgres"} or not rest or not _HOSTS.fullmatch(hosts):
+        message = f"{name} must be of the form postgresql://user:password@host:5432/database"
+        raise SettingsError(message)
 
 
 def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> SourceSettings:

@@ -11,8 +11,10 @@ from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
 from kasparro.records import Checkpoint, Outlook, RunSummary, Said, Trigger, Verdict
+from kasparro.serving.cors import Cors
 from kasparro.serving.rate_limit import RateLimit
 from kasparro.serving.readers import Readers
+from kasparro.serving.token import TokenCheck
 from kasparro.settings import Settings
 from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
@@ -72,6 +74,16 @@ class Dependencies:
     metrics: Metrics = field(default_factory=Metrics)
     manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
+
+    @cached_property
+    def cors(self) -> Cors:
+        """Which other sites' pages may read."""
+        return Cors(self.settings.cors_origins)
+
+    @cached_property
+    def token(self) -> TokenCheck:
+        """Who may use what is under /admin."""
+        return TokenCheck(self.settings)
 
     @cached_property
     def rate_limit(self) -> RateLimit | None:

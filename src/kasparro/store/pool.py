@@ -47,13 +47,15 @@ class Database:
     @classmethod
     async def open(cls, url: str, settings: Settings) -> "Database":
         """Connect once with each pool, so that trouble shows now. Raises DatabaseError with the host and never the password."""
+        readers_url = url if settings.database_reader_url is None else settings.database_reader_url.reveal()
         with _refused(url):
             writers = await _pool(url, settings, settings.writer_pool_max)
-            try:
-                readers = await _pool(url, settings, settings.reader_pool_max)
-            except BaseException:
-                writers.terminate()
-                raise
+        try:
+            with _refused(readers_url, "DATABASE_URL" if readers_url == url else "DATABASE_READER_URL"):
+                readers = await _pool(readers_url, settings, settings.reader_pool_max)
+        except BaseException:
+            writers.terminate()
+            raise
         return cls(url, settings, writers, readers)
 
     @property
@@ -233,7 +235,7 @@ def _encoded(value: Any) -> str:  # noqa: ANN401  # any value that JSON can hold
 
 
 @contextmanager
-def _refused(url: str) -> Iterator[None]:
+def _refused(url: str, setting: str = "DATABASE_URL") -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
@@ -242,5 +244,5 @@ def _refused(url: str) -> Iterator[None]:
     except _REFUSED as error:
         # Some errors of the driver quote the URL: the reason is given without it, and without the error as its cause.
         reason = str(error).replace(url, "the URL")
-        message = f"cannot connect to the {place(url)}: {reason}. Check that it runs and accepts us, and that DATABASE_URL is right"
+        message = f"cannot connect to the {place(url)}: {reason}. Check that it runs and accepts us, and that {setting} is right"
         raise DatabaseError(message) from None
