@@ -40,7 +40,8 @@ class Block(NamedTuple):
     @property
     def is_shell(self) -> bool:
         """Whether it holds commands."""
-        return self.language in {"sh", "shell", "bash", "console"} or program_of(self.first) in PROGRAMS
+        is_said = self.language in {"sh", "shell", "bash", "console"}
+        return is_said or program_of(self.first) in PROGRAMS or bool(re.match(r"[A-Z_]+=", self.first))
 
     def steps(self) -> list[Step]:
         """Its commands in their order. Without prompts every line is one, continued after a backslash."""

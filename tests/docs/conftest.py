@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -43,17 +44,17 @@ class Scene:
         # What a document names and a test has elsewhere.
         self._instead = {
             "127.0.0.1:8000": f"127.0.0.1:{port}",
-            "postgresql://kasparro:password@db.example.com:5432/kasparro": other_database,
+            "postgresql://kasparro:password@db.example.com:5432/kasparro": shlex.quote(other_database),
         }
 
-    async def run(self, script: str, seconds: float = 60.0) -> tuple[int, str]:
-        """Exit code and output of a script, which ends at its first failure."""
+    async def run(self, script: str, home: Path | None = None, seconds: float = 60.0) -> tuple[int, str]:
+        """Exit code and output of a script, which ends at its first failure. `home` is another home than the service's."""
         for name, real in self._instead.items():
             script = script.replace(name, real)
         process = await asyncio.create_subprocess_exec(
             *("bash", "-euo", "pipefail", "-c", script),
             cwd=self.folder,
-            env=self._environment,
+            env=self._environment | ({} if home is None else {"HOME": str(home)}),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

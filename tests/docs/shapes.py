@@ -21,7 +21,7 @@ def differences(shown: Any, real: Any, where: str = "") -> list[str]:
         return []
     if isinstance(shown, dict) and isinstance(real, dict):
         names = [name for name in shown if name != _REST]
-        there = list(real)[: len(names)] if _REST in shown else list(real)
+        there = [name for name in real if name in names or _REST not in shown]
         found = [] if names == there else [f"{where or 'it'} has {there}, the document shows {names}"]
         return found + [d for name in names if name in real for d in differences(shown[name], real[name], f"{where}.{name}")]
     if isinstance(shown, list) and isinstance(real, list):
