@@ -5,6 +5,7 @@ import re
 
 import click
 import pytest
+import yaml
 
 from kasparro.__main__ import cli
 from tests.docs.blocks import inline_code, pages
@@ -89,3 +90,13 @@ def test_reasons_of_health_are_those_of_the_code() -> None:
     code = re.sub(r"\s+", " ", re.sub(r'"\s*\n\s*f?"', "", package))
     assert phrases
     assert [phrase for phrase in phrases if phrase.strip(": ;,") not in code] == []
+
+
+def test_issue_forms_are_whole() -> None:
+    """Each form names itself and asks for something; the one for wrong matches asks for ids and for evidence."""
+    forms = {path.stem: yaml.safe_load(tree.text(path)) for path in (tree.ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")}
+    assert set(forms) == {"bug", "wrong-match", "feature", "config"}
+    asked = {stem: [part["id"] for part in form["body"] if part["type"] != "markdown"] for stem, form in forms.items() if "body" in form}
+    assert all(form["name"] and form["description"] for stem, form in forms.items() if stem != "config")
+    assert {"listings", "evidence"} <= set(asked["wrong-match"])
+    assert all(len(set(ids)) == len(ids) > 0 for ids in asked.values())
