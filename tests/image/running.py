@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -38,7 +39,7 @@ class Container:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self, command: Sequence[str] | None = None) -> None:
-        """Start the image's command, or another. It is not waited for."""
+        """Start the image's command, or another, and come back once its process is in the image or has ended."""
         config = self.image.config
         self.process = await asyncio.create_subprocess_exec(
             *("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "sh", "-ec", _ENTER, "sh"),
@@ -50,6 +51,14 @@ class Container:
             stderr=asyncio.subprocess.STDOUT,
             env={"PATH": os.environ["PATH"]},
         )
+        async with asyncio.timeout(30):
+            while self.process.returncode is None and not self._is_inside():
+                await asyncio.sleep(0.02)
+
+    def _is_inside(self) -> bool:
+        with suppress(OSError, IndexError):
+            return str(Path(f"/proc/{self.main_pid()}/root").readlink()) != "/"
+        return False
 
     async def ends(self, seconds: float = 30.0) -> tuple[int, str]:
         """Its exit code and what it printed, once it has ended."""
