@@ -157,13 +157,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             outlooks=base.ingest,
             manners=base.http.manners,
         )
-
-        def ended(summary: RunSummary) -> None:
-            given.metrics.observe_run(summary)
-            if on_run is not None:
-                on_run(summary)
-
-        base.ingest.on_finished = ended
+        base.ingest.on_finished = on_run
         hot = HotAnswers(given)
         server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
