@@ -69,7 +69,7 @@ class Draft:
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
         self._named: list[int] = []  # coins that are new or are called otherwise
-        self._changed: set[int] = set()
+        self._changed: set[int] = set()  # coins that have or had a price
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
         # The same object for equal values, so that a value which many coins have is kept once.
@@ -121,7 +121,6 @@ class Draft:
         return msgspec.structs.replace(catalog, wrapped=frozenset(wrapped_coins))
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
-        self._changed.add(key)
         before = self._entries.pop(key, None)
         after: Entry | None = None
         if coin is not None:
@@ -135,7 +134,10 @@ class Draft:
             else:
                 self._merged.set(key, coin["merged_into"])
         self._index(key, before, after, aliases)
-        if (before is None or before.price is None) != (after is None or after.price is None) or (before is None) != (after is None):
+        had_price, has_price = before is not None and before.price is not None, after is not None and after.price is not None
+        if had_price or has_price:
+            self._changed.add(key)
+        if had_price != has_price or (before is None) != (after is None):
             self._coins_changed = True
 
     def _index(self, key: int, before: Entry | None, after: Entry | None, aliases: list[str]) -> None:
