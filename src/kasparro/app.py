@@ -163,7 +163,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
         async with _beside(catalog.follow, given.readers.work, closing_late):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-            schedule.start()
+            schedule.start(catalog.looked)  # what there is is served before a run works beside it
             stop.starting = None
             log.info(
                 "serve.started", url=address, docs=f"{address}/docs", data_dir=None if settings.database_url else str(settings.data_dir)
