@@ -1,14 +1,13 @@
 """From rows to a catalog: pure, in pieces, building on what the previous catalog has."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from sys import intern
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from kasparro.catalog.details import prepared
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry, PriceEntry, QuoteEntry
+from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Price, Quote
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
 from kasparro.catalog.rows import data_row, encoded_row
@@ -41,6 +40,15 @@ class Rows(Protocol):
 
 
 Contracts = dict[int, list[tuple[str, str]]]  # listing id -> (platform, address)
+
+
+def _contracts(judgement: Judgement, given: Collection[tuple[str, str]], before: tuple[Contract, ...]) -> tuple[Contract, ...]:
+    """A listing's contracts. What stayed is kept, so that the index by address goes on sharing its keys with the entries."""
+    ordered = sorted(given)
+    if before and ordered == [(contract.platform, contract.address) for contract in before]:
+        return before
+    source, source_id = judgement.source, judgement.source_id
+    return tuple([Contract(source=source, source_id=source_id, platform=platform, address=address) for platform, address in ordered])
 
 
 def _by_source(row: Row) -> tuple[str, str]:
@@ -156,32 +164,19 @@ class Draft:
         known = {n.judgement.judgement_id: n.judgement for n in before.listings} if before else {}
         given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
-        others: list[JudgementEntry] = []
+        others: list[Judgement] = []
         for row in sorted(rows, key=_by_source) if len(rows) > 1 else rows:
             # A judgement never changes: it is superseded by another one.
             judgement = known.get(row["judgement_id"]) or self._judgement(row, coin_id)
             if judgement.verdict == "same":
-                had, has = given.get(row["listing_id"]), tuple(sorted(contracts.get(row["listing_id"], ())))
-                # What stayed is kept, so that the index by address goes on sharing its keys with the entries.
-                listings.append(self._listing(row, judgement, had if had is not None and had == has else has, name))
+                has = _contracts(judgement, contracts.get(row["listing_id"], ()), given.get(row["listing_id"], ()))
+                listings.append(self._listing(row, judgement, has, name))
             else:
                 others.append(judgement)
         # A price stands only while the listing that it comes from is the coin.
-        chosen = coin["listing_id"]
-        price = self._price(coin) if chosen is not None and any([n.listing_id == chosen for n in listings]) else None  # noqa: C419  # half the time
+        chosen = next((n for n in listings if n.listing_id == coin["listing_id"]), None)
+        price = None if chosen is None else self._price(coin, chosen)
         sources = self._sources(listings, quoted=price is not None)
-        told = None
-        if price is not None:
-            told = prepared(
-                coin_id=coin_id,
-                symbol=symbol,
-                name=name,
-                sources=sources,
-                price=price,
-                listings=listings,
-                others=others,
-                aliases=tuple(aliases),
-            )
         return Entry(
             coin_key=coin["coin_key"],
             coin_id=coin_id,
@@ -194,7 +189,6 @@ class Draft:
             wraps=coin["wraps"],
             price=price,
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
-            told=told,
         )
 
     def _sources(self, listings: list[ListingEntry], *, quoted: bool) -> tuple[str, ...]:
@@ -203,22 +197,22 @@ class Draft:
         sources: tuple[str, ...] = self._shared(tuple(sorted(says_price or {n.source for n in listings})))
         return sources
 
-    def _judgement(self, row: Row, coin_id: str) -> JudgementEntry:
+    def _judgement(self, row: Row, coin_id: str) -> Judgement:
         source_id: str = row["source_id"]
-        return JudgementEntry(
+        return Judgement(
             judgement_id=row["judgement_id"],
             source=intern(row["source"]),
             source_id=coin_id if source_id == coin_id else source_id,
             verdict=intern(row["verdict"]),  # type: ignore[arg-type]  # the table's own constraint
             rule=intern(row["rule"]),
             confidence=self._shared(row["confidence"]),
-            evidence=self._shared(row["evidence"].encode()),
+            evidence=self._evidence(row["evidence"]),
             decided_by=intern(row["decided_by"]),
             note=row["note"],
             created_at=self._shared(row["created_at"]),
         )
 
-    def _listing(self, row: Row, judgement: JudgementEntry, contracts: tuple[tuple[str, str], ...], name: str) -> ListingEntry:
+    def _listing(self, row: Row, judgement: Judgement, contracts: tuple[Contract, ...], name: str) -> ListingEntry:
         return ListingEntry(
             listing_id=row["listing_id"],
             source=judgement.source,
@@ -229,7 +223,9 @@ class Draft:
             contracts=contracts,
             quote=None
             if row["price"] is None
-            else QuoteEntry(
+            else Quote(
+                source=judgement.source,
+                source_id=judgement.source_id,
                 price=row["price"],
                 market_cap=row["market_cap"],
                 volume_24h=row["volume_24h"],
@@ -239,10 +235,17 @@ class Draft:
             judgement=judgement,
         )
 
-    def _price(self, coin: Row) -> PriceEntry:
-        return PriceEntry(
+    def _evidence(self, text: str) -> msgspec.Raw:
+        known: msgspec.Raw | None = self._same.get(text)
+        if known is None:
+            known = self._same[text] = msgspec.Raw(text.encode())
+        return known
+
+    def _price(self, coin: Row, chosen: ListingEntry) -> Price:
+        return Price(
             value=coin["value"],
-            listing_id=coin["listing_id"],
+            source=chosen.source,
+            source_id=chosen.source_id,
             observed_at=coin["observed_at"],
             published_at=self._shared(coin["published_at"]),
             method=intern(coin["method"]),

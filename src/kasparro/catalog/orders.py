@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable
 from math import inf
 
-from kasparro.catalog.entries import Entry, Orders, PriceEntry
+from kasparro.catalog.entries import Entry, Orders, Price
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.records import Pieces
 
@@ -15,7 +15,7 @@ _FEW = 4  # with a quarter of the coins placed anew, sorting all costs no more
 _NOWHERE = (inf, inf)
 
 _Place = tuple[tuple[float, float], str]
-_Amounts = Callable[[PriceEntry], tuple[float, float]]
+_Amounts = Callable[[Price], tuple[float, float]]
 
 
 def make_orders(entries: dict[int, Entry], previous: Orders, changed: Collection[int], *, coins_changed: bool) -> Pieces[Orders]:
@@ -105,11 +105,11 @@ def _by_amount(entries: dict[int, Entry], by_id: "array[int]", amounts: _Amounts
     return array("i", [row[2] for row in rows])
 
 
-def _by_market_cap(price: PriceEntry) -> tuple[float, float]:
+def _by_market_cap(price: Price) -> tuple[float, float]:
     return _descending(price.market_cap), _descending(price.volume_24h)
 
 
-def _by_volume(price: PriceEntry) -> tuple[float, float]:
+def _by_volume(price: Price) -> tuple[float, float]:
     return _descending(price.volume_24h), _descending(price.market_cap)
 
 
