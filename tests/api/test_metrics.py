@@ -161,19 +161,47 @@ async def test_several_scrapers_cost_the_database_one_reading(api: Server, marke
     assert [line.rpartition(" ")[2] for line in (*first, *at_once, *later)] == ["1.0", "1.0", "2.0"]
 
 
-async def test_metrics_are_told_while_the_database_is_away(api: Server, market: Market) -> None:
+async def test_another_database_behind_the_address_is_counted_from_its_beginning(api: Server, market: Market) -> None:
+    """Only new runs are read, but none of the old ones is told on where a backup of before them was put in their place."""
+    for _ in range(3):
+        await market.run(outcomes=BOTH)
+    await _text(api)
+    await market.execute("DELETE FROM runs WHERE run_id > 1")
+    await api.clock.sleep(KEPT_SECONDS)
+
+    told = _series(await _text(api))
+
+    assert told['kasparro_runs_total{status="succeeded",trigger="schedule"}'] == 1
+    assert told['kasparro_source_rows_total{source="coingecko",what="written"}'] == 90
+
+
+async def test_run_at_work_is_counted_when_it_has_ended(api: Server, market: Market) -> None:
+    """A run that is open is no part of the figures, and is not missed later."""
+    await market.run(outcomes=BOTH)
+    at_work = await market.run(status="running")
+    first = _series(await _text(api))
+    await market.execute("UPDATE runs SET status = 'failed', finished_at = $2, open = false WHERE run_id = $1", at_work, NOW)
+    await api.clock.sleep(KEPT_SECONDS)
+    later = _series(await _text(api))
+
+    failed = 'kasparro_runs_total{status="failed",trigger="schedule"}'
+    assert (first.get(failed), later[failed]) == (None, 1)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_metrics_are_told_while_the_database_is_away(api: Server, market: Market, is_known: bool) -> None:
     """The process's own and the last figures that were read, with when that was; the outage shows."""
     await market.run(outcomes=BOTH)
     await _text(api)
     await api.services.database.close()
     await api.clock.sleep(KEPT_SECONDS)
-    api.services.catalog.database_error = "gone"
+    api.services.catalog.database_error = "gone" if is_known else None
 
     status, body, _ = await api.get("/metrics")
 
     told = _series(body.decode())
     assert status == 200
-    assert told["kasparro_database_up"] == 0
+    assert told["kasparro_database_up"] == (0 if is_known else 1)
     assert told['kasparro_runs_total{status="succeeded",trigger="schedule"}'] == 1
     assert told["kasparro_database_read_timestamp_seconds"] == NOW.timestamp()
 

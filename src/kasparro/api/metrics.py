@@ -14,9 +14,9 @@ from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Answer, Answered, Call, Operation
 from kasparro.serving.standing import health_of
 from kasparro.store import figures
-from kasparro.store.figures import Figures, SourceSum
+from kasparro.store.figures import Counted, Figures, SourceSum
 
-READ_SECONDS_MAX = 2.0  # a database that takes longer is down, and whoever asks for metrics does not wait for it
+READ_SECONDS_MAX = 5.0  # half of what Prometheus waits: a first reading counts the runs of all time, a year of them in half a second
 KEPT_SECONDS = 5.0  # several who ask at once cost the database one reading
 LATELY = timedelta(days=1)
 _DURATIONS = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
@@ -51,12 +51,15 @@ async def show_metrics(call: Call) -> Answer:
 async def _figures(services: Dependencies) -> Figures | None:
     """The figures of now, else the last ones; None: there were none yet."""
     now, kept = services.clock.now(), services.figures.kept
-    if kept is not None and abs((now - kept.read_at).total_seconds()) < KEPT_SECONDS:
+    is_fresh = kept is not None and abs((now - kept.read_at).total_seconds()) < KEPT_SECONDS
+    if is_fresh or services.catalog.database_error is not None:
         return kept
     month = now.astimezone(UTC).date().replace(day=1)
     try:
         async with services.database.read(snapshot=True, timeout_seconds=READ_SECONDS_MAX) as conn:
-            services.figures.kept = await figures.read(conn, now, since=now - LATELY, month=month, durations=_DURATIONS)
+            services.figures.kept = await figures.read(
+                conn, now, since=now - LATELY, month=month, durations=_DURATIONS, counted=kept.counted if kept else Counted()
+            )
     except (DatabaseError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         pass  # the catalog's follower notices, logs and tells: kasparro_database_up
     return services.figures.kept
@@ -99,9 +102,9 @@ def _of_sources(services: Dependencies) -> Iterable[Metric]:
 
 def _of_database(services: Dependencies, kept: Figures) -> Iterable[Metric]:
     ended: dict[str, datetime] = {}
-    for run in kept.runs:
+    for run in kept.counted.runs:
         ended[run.status] = max(run.last_finished_at, ended.get(run.status, run.last_finished_at))
-    runs = [((run.trigger, run.status), run.runs) for run in kept.runs]
+    runs = [((run.trigger, run.status), run.runs) for run in kept.counted.runs]
     drift = [((d.stream, d.verdict), d.findings) for d in kept.drift]
     rejects = [((r.stream, r.reason), r.rows) for r in kept.rejects]
     newest = [((c.stream,), _seconds(c.newest_commit_at)) for c in kept.coverage]
@@ -134,7 +137,7 @@ def _of_work(kept: Figures) -> Iterable[Metric]:
     """What runs did with sources, and what was asked of them."""
     sums: dict[str, list[SourceSum]] = {}
     outcomes: dict[tuple[str, ...], float] = {}
-    for one in kept.sums:
+    for one in kept.counted.sums:
         sums.setdefault(one.source, []).append(one)
         outcomes[one.source, one.outcome] = outcomes.get((one.source, one.outcome), 0) + one.runs
     rows = [

@@ -1,19 +1,19 @@
 -- What the metrics tell of the database, and what a restart must not take from them.
 
 -- name: count_runs
--- Runs that have ended, and when the last one did, by what began them and how they ended.
+-- Runs after $1 up to $2, and when the last one ended, by what began them and how they ended.
 SELECT trigger, status, count(*)::bigint AS runs, max(finished_at) AS last_finished_at
-FROM runs WHERE finished_at IS NOT NULL GROUP BY trigger, status ORDER BY trigger, status;
+FROM runs WHERE run_id > $1 AND run_id <= $2 GROUP BY trigger, status ORDER BY trigger, status;
 
 -- name: sum_run_sources
--- What all runs that have ended did with each source, by its outcome and by how long it took: below which of the durations $1 that is. A
+-- What the runs after $1 up to $2 did with each source, by its outcome and by how long it took: how many of the durations $3 it reached. A
 -- replay received nothing from a source.
-SELECT o.source, o.outcome, width_bucket(o.duration_seconds, $1::float8[]) AS bucket, count(*)::bigint AS runs,
-    sum(o.duration_seconds)::float8 AS duration_seconds, sum(o.rows_received)::bigint AS rows_received,
-    sum(o.rows_written)::bigint AS rows_written, sum(o.rows_revised)::bigint AS rows_revised, sum(o.rows_rejected)::bigint AS rows_rejected
-FROM run_sources AS o JOIN runs AS r USING (run_id)
-WHERE r.finished_at IS NOT NULL AND r.trigger <> 'replay'
-GROUP BY o.source, o.outcome, bucket ORDER BY o.source, o.outcome, bucket;
+SELECT source, outcome, width_bucket(duration_seconds, $3::float8[]) AS bucket, count(*)::bigint AS runs,
+    sum(duration_seconds)::float8 AS duration_seconds, sum(rows_received)::bigint AS rows_received,
+    sum(rows_written)::bigint AS rows_written, sum(rows_revised)::bigint AS rows_revised, sum(rows_rejected)::bigint AS rows_rejected
+FROM run_sources
+WHERE run_id > $1 AND run_id <= $2 AND run_id NOT IN (SELECT run_id FROM runs WHERE trigger = 'replay' AND run_id > $1 AND run_id <= $2)
+GROUP BY source, outcome, bucket ORDER BY source, outcome, bucket;
 
 -- name: sum_calls
 -- Calls that every source has ever been sent.
