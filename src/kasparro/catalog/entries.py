@@ -128,6 +128,11 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
         key = self.listings.get(source, {}).get(source_id)
         return None if key is None else self.living(key)
 
+    def listing(self, source: str, source_id: str) -> ListingEntry | None:
+        """A source's listing, as the coin has it that it is."""
+        coin = self.find_listing(source, source_id)
+        return None if coin is None else next((n for n in coin.listings if (n.source, n.source_id) == (source, source_id)), None)
+
     def living(self, key: int) -> Entry | None:
         """The coin with a key, or what it was merged into."""
         for _ in range(len(self.merged) + 1):

@@ -79,12 +79,17 @@ def row(catalog: Catalog, entry: Entry, spark: Spark) -> Row:
     """A coin as the list shows it."""
     price = entry.price
     return Row(
-        rank=None if price is None else place_of(catalog.entries, catalog.orders.rank, entry) + 1,
+        rank=rank(catalog, entry),
         entry=entry,
         spark=spark,
         change=None if price is None else change(price.value, spark.day_ago),
         flags=() if price is None else tuple(map(flag, price.flags)),
     )
+
+
+def rank(catalog: Catalog, entry: Entry) -> int | None:
+    """A coin's rank, from 1; None without a price."""
+    return None if entry.price is None else place_of(catalog.entries, catalog.orders.rank, entry) + 1
 
 
 def change(value: float, before: float | None) -> float | None:

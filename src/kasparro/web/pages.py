@@ -2,7 +2,7 @@
 
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Operation
-from kasparro.web import coins
+from kasparro.web import coin, coins
 from kasparro.web.files import Files
 from kasparro.web.frame import Frame
 
@@ -13,5 +13,6 @@ def pages(services: Dependencies) -> list[Operation]:
     frame = Frame(services, files)
     return [
         *coins.pages(frame, services),
+        *coin.pages(frame, services),
         files.operation(),
     ]

@@ -27,10 +27,11 @@ class Spark(msgspec.Struct, frozen=True):
     """A coin's last week."""
 
     line: str  # the points of an SVG polyline, 100 wide and 26 high; empty where there are too few
+    rose: bool  # over the week
     day_ago: float | None  # US dollars, what it cost a day ago
 
 
-NOTHING = Spark("", None)
+NOTHING = Spark("", rose=False, day_ago=None)
 
 
 class Sparks:
@@ -61,7 +62,7 @@ class Sparks:
             self._kept.clear()
         for entry in entries:
             times, closes = found.get(entry.coin_key, ([], []))
-            self._kept[entry.coin_key] = (at, Spark(line(times, closes, now), day_ago(times, closes, now)))
+            self._kept[entry.coin_key] = (at, Spark(line(times, closes, now), closes[-1:] > closes[:1], day_ago(times, closes, now)))
 
 
 def line(times: Sequence[datetime], closes: Sequence[float], now: datetime) -> str:
