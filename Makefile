@@ -29,6 +29,8 @@ HERE := $(subst $(EMPTY) ,_,$(subst /,-,$(CURDIR)))
 MADE := $(VENV)/stamp-made$(HERE)
 RUNTIME := $(VENV)/stamp-runtime
 DEVELOPMENT := $(VENV)/stamp-development
+# The browser tests check the pages with axe-core. Without npm, or a registry that answers, they leave that out and say so.
+AXE := tests/web/node_modules/.package-lock.json
 # What the service is compared with has an environment of its own: it must not move what the service runs on.
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/stamp$(HERE)
@@ -67,7 +69,7 @@ lint: $(DEVELOPMENT) ## ruff, mypy, import contracts, migrations
 	$(BIN)/squawk migrations/*.sql
 
 .PHONY: pytest
-pytest: $(DEVELOPMENT) ## the tests alone; ARGS='-k name' narrows them
+pytest: $(DEVELOPMENT) $(AXE) ## the tests alone; ARGS='-k name' narrows them
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto $(ARGS)
 
@@ -132,6 +134,12 @@ $(DEVELOPMENT): $(RUNTIME) requirements/dev.txt
 	@echo "Installing the locked development requirements"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch '$@'
+
+$(AXE): tests/web/package.json tests/web/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm --prefix $(@D:/node_modules=) ci --ignore-scripts --no-audit --no-fund --silent && touch '$@' || \
+			echo "note: axe-core could not be installed; the pages are not checked with it"; \
+	else echo "note: there is no npm; the pages are not checked with axe-core"; fi
 
 $(BENCH): private BIN := $(BENCH_VENV)/bin
 $(BENCH): $(MADE) requirements/bench.txt

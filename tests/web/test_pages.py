@@ -3,15 +3,17 @@
 import re
 from html.parser import HTMLParser
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
 
+from kasparro.errors import DatabaseError
 from tests.api.conftest import Server
 from tests.api.factory import Market
 
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 FIRST_VIEW_BYTES_MAX = 150_000
+COMING = {"/pages/runs", "/pages/review"}  # linked to before they are there
 
 
 class Page(HTMLParser):
@@ -143,3 +145,80 @@ async def test_a_walk_over_the_pages_shows_each_coin_once(api: Server, market: M
         seen += [link for link in found.links if link.startswith("/pages/coins/")]
         path = next((str(a["href"]) for tag, a in found.tags if tag == "a" and a.get("rel") == "next"), None)
     assert seen == [f"/pages/coins/coin-{n}" for n in range(60)]
+
+
+async def test_a_coin_has_a_page(filled: Server) -> None:
+    """It has the price, its sources' own pages, the JSON, and why its listing is the coin."""
+    status, found, headers, text = await page(filled, "/pages/coins/coin-3")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert found.inline == []
+    assert "$4.00" in text
+    assert {"https://www.coingecko.com/en/coins/coin-3", "/coins/coin-3", "/coins/coin-3/history", "/coins/coin-3/candles"} <= set(
+        found.links
+    )
+    assert "Why this listing is this coin" in text
+    assert "Compared, and not joined" in text
+
+
+async def test_an_unknown_coin_gets_a_page_with_what_may_be_meant(filled: Server) -> None:
+    """The status is a program's, the words are a person's."""
+    status, found, headers, _ = await page(filled, "/pages/coins/coin-99")
+    assert (status, headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert [link for link in found.links if link.startswith("/pages/coins/coin-")]
+
+
+async def test_another_id_of_a_coin_leads_to_its_page(api: Server, market: Market) -> None:
+    """An alias and a merged coin's id redirect for good."""
+    winner = await market.coin("good", 1.0, source_ids={"coingecko": "good-alias"})
+    loser = await market.coin("gone?one", 1.0)
+    await market.merge(loser, winner)
+    await api.refresh()
+    for asked in ("good-alias", "gone%3Fone"):
+        status, _, headers = await api.get(f"/pages/coins/{asked}", headers=HTML)
+        assert (status, headers["Location"]) == (308, "/pages/coins/good")
+
+
+async def test_a_coins_page_escapes_what_strangers_say(api: Server, market: Market) -> None:
+    """Names, addresses and a person's note are text, and no id leads out of its link."""
+    hostile = "<img src=x onerror=alert(1)>\"'"
+    key = await market.coin("a?b#c d", 1.0, name=hostile, symbol=hostile, contract=(hostile, hostile))
+    await market.coin("other", 2.0, wraps=key, name=hostile)
+    await market.judge("coingecko", "other", "a?b#c d", "unsure", note=hostile)
+    await api.refresh()
+    _, listed, _, _ = await page(api, "/")
+    assert "/pages/coins/a%3Fb%23c%20d" in listed.links
+    status, found, _, text = await page(api, "/pages/coins/a%3Fb%23c%20d")
+    assert status == 200
+    assert "<img" not in text
+    assert found.inline == []
+    assert "/coins/a%3Fb%23c%20d" in found.links
+
+
+async def test_pages_are_there_while_the_database_is_not(api: Server, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The catalog is served on; what only the database knows is said to be missing."""
+    await market.coin("steady", 3.0)
+    await api.refresh()
+    monkeypatch.setattr(api.services.database, "read", _away)
+    assert (await page(api, "/"))[0] == 200
+    status, _, _, text = await page(api, "/pages/coins/steady")
+    assert status == 200
+    assert "The database does not answer" in text
+    assert "$3.00" in text
+
+
+def _away(**_: object) -> None:
+    raise DatabaseError("away")  # noqa: EM101  # of a test
+
+
+async def test_every_link_of_the_pages_leads_somewhere(filled: Server) -> None:
+    """No link within the service is broken, and those that lead out are the sources' and the chart's makers'."""
+    outside = ("https://www.coingecko.com", "https://coinpaprika.com", "https://www.tradingview.com/")
+    seen: set[str] = set()
+    for path in ("/", "/?q=coin", "/?order=volume", "/pages/coins/coin-1", "/pages/coins/nothing"):
+        _, found, _, _ = await page(filled, path)
+        seen |= {urldefrag(link).url for link in [*found.links, *found.loads]} - {""}
+    for link in sorted(seen):
+        if link.startswith("http"):
+            assert link.startswith(outside)
+        elif link not in COMING:
+            assert (await filled.get(link, headers=HTML))[0] == 200, link

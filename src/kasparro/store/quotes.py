@@ -100,3 +100,10 @@ def _by_coin(rows: Sequence[asyncpg.Record]) -> dict[int, list[CoinQuote]]:
         )
         answer.setdefault(coin_key, []).append(quote)
     return answer
+
+
+async def told_numbers(conn: asyncpg.Connection, paths: Sequence[tuple[int, tuple[str, ...]]]) -> dict[int, float]:
+    """A number that the newest row of each listing has at a path, as its source sent it. A listing without one is not there."""
+    listing_ids, spelled = [listing for listing, _ in paths], ["{" + ",".join(path) + "}" for _, path in paths]
+    rows = await conn.fetch(_SQL["select_told_numbers"], listing_ids, spelled)
+    return {row["listing_id"]: row["number"] for row in rows if row["number"] is not None}

@@ -1,7 +1,7 @@
 """The page of one coin: its price with where it comes from, how it went, and why its listings are one coin."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote as percent_encoded
 
 import msgspec
@@ -14,14 +14,14 @@ from kasparro.serving.operations import Answer, Call, Operation
 from kasparro.serving.problems import DATABASE_TROUBLE, catalog_loading, not_found
 from kasparro.store import history
 from kasparro.store.history import StoredCandle
-from kasparro.web import sparks, words
+from kasparro.web import words
 from kasparro.web.coins import Flag, change, flag, rank
 from kasparro.web.evidence import Why, explained, told_once
 from kasparro.web.frame import Frame, View
+from kasparro.web.sparks import SPAN, Sparks
 
 log = logs.get()
 
-_SPAN = timedelta(days=7)  # of what is drawn without scripts
 _TABLE_ROWS = 24
 _CANDLES_MAX = 400
 _WRAPPING_MAX = 20
@@ -59,8 +59,12 @@ class Told(msgspec.Struct, frozen=True):
     wrapped_by: list[Entry]
 
 
-def pages(frame: Frame, _services: Dependencies) -> list[Operation]:
+def pages(frame: Frame, sparks: Sparks) -> list[Operation]:
     """The page."""
+
+    async def show_coin(call: Call) -> View | Answer:
+        return await _view(call, sparks)
+
     return [
         frame.page(
             "/pages/coins/{coin_id}",
@@ -72,7 +76,7 @@ def pages(frame: Frame, _services: Dependencies) -> list[Operation]:
     ]
 
 
-async def show_coin(call: Call) -> View | Answer:
+async def _view(call: Call, sparks: Sparks) -> View | Answer:
     """One coin, or where it is now."""
     asked, catalog = call.path_parameters["coin_id"], call.services.catalog.current
     entry = catalog.find(asked)
@@ -85,16 +89,15 @@ async def show_coin(call: Call) -> View | Answer:
         location = f"/pages/coins/{percent_encoded(entry.coin_id, safe='')}"
         return Answer(body=b"", status=308, headers=[("location", location)])
     now = call.services.clock.now()
+    spark = (await sparks.of([entry]))[entry.coin_key]
     candles = await _candles(call.services, entry, now)
-    times, closes = [c.opens_at for c in candles or ()], [c.close for c in candles or ()]
-    before = sparks.day_ago(times, closes, now)
+    closes = [candle.close for candle in candles or ()]
     context = {
         "coin": entry,
         "rank": rank(catalog, entry),
         "told": _told(catalog, entry),
-        "change": None if entry.price is None or before is None else change(entry.price.value, before),
-        "day_ago": before,
-        "line": sparks.line(times, closes, now),
+        "spark": spark,
+        "change": None if entry.price is None else change(entry.price.value, spark.day_ago),
         "low": min(closes, default=None),
         "high": max(closes, default=None),
         "candles": None if candles is None else candles[: -_TABLE_ROWS - 1 : -1],
@@ -106,7 +109,7 @@ async def _candles(services: Dependencies, entry: Entry, now: datetime) -> list[
     """The hours of the last days, oldest first; None where the database does not answer."""
     try:
         async with services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
-            return await history.candles(conn, "1h", [n.listing_id for n in entry.listings], now - _SPAN, now, _CANDLES_MAX)
+            return await history.candles(conn, "1h", [n.listing_id for n in entry.listings], now - SPAN, now, _CANDLES_MAX)
     except DATABASE_TROUBLE as error:
         log.info("web.history_missing", coin=entry.coin_id, error=str(error))
         return None

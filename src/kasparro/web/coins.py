@@ -8,7 +8,6 @@ import msgspec
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.orders import place_of
 from kasparro.serving import parameters
-from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.lists import CURSOR, coin_page, next_link
 from kasparro.serving.operations import Call, Operation
 from kasparro.web import words
@@ -42,9 +41,8 @@ class Row(msgspec.Struct, frozen=True):
     flags: tuple[Flag, ...]
 
 
-def pages(frame: Frame, services: Dependencies) -> list[Operation]:
+def pages(frame: Frame, sparks: Sparks) -> list[Operation]:
     """The list."""
-    sparks = Sparks(services)
 
     async def show_coins(call: Call) -> View:
         return await _view(call, sparks)
@@ -65,7 +63,7 @@ async def _view(call: Call, sparks: Sparks) -> View:
         "total": page.total,
         "q": query["q"] or "",
         "order": order,
-        "orders": [(name, title, _link(q=query["q"], order=name)) for name, title in _ORDERS.items()],
+        "orders": _orders(query["q"]),
         "next": next_link(call, page.cursor),
         "first": _link(q=query["q"], order=query["order"]) if query["cursor"] else None,
         "ids": ",".join(entry.coin_id for entry in page.entries),
@@ -101,6 +99,12 @@ def flag(name: str) -> Flag:
     """A flag with what it means."""
     meaning = words.flag(name)
     return Flag(name, meaning.short, meaning.long)
+
+
+def _orders(q: str | None) -> list[tuple[str, str, str]]:
+    """(name, what it is called, where it is). Without an order, what was searched for comes by how well it matches."""
+    best = [("match", "Best match", _link(q=q))] if q else []
+    return [*best, *((name, title, _link(q=q, order=name)) for name, title in _ORDERS.items())]
 
 
 def _link(**query: str | None) -> str:

@@ -5,15 +5,17 @@ from kasparro.serving.operations import Operation
 from kasparro.web import coin, coins, review, run, runs
 from kasparro.web.files import Files
 from kasparro.web.frame import Frame
+from kasparro.web.sparks import Sparks
 
 
 def pages(services: Dependencies) -> list[Operation]:
     """What people are answered with. A page that has its path in common with the API is for those that ask for HTML."""
     files = Files()
     frame = Frame(services, files)
+    sparks = Sparks(services)
     return [
-        *coins.pages(frame, services),
-        *coin.pages(frame, services),
+        *coins.pages(frame, sparks),
+        *coin.pages(frame, sparks),
         *runs.pages(frame),
         *run.pages(frame),
         *review.pages(frame),

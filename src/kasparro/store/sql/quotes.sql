@@ -83,3 +83,9 @@ WHERE j.coin_key = ANY($1::integer[]) AND j.verdict = 'same' AND j.superseded_at
 SELECT DISTINCT coin_key FROM judgements
 WHERE listing_id = ANY($1::integer[]) AND verdict = 'same' AND superseded_at IS NULL
 ORDER BY coin_key;
+
+-- name: select_told_numbers
+-- A number from the newest row of each listing ($1) as its source sent it, by its path there ($2, like {quotes,USD,price}); null without.
+SELECT w.listing_id, CASE WHEN json_typeof(q.raw #> w.path::text[]) = 'number' THEN (q.raw #>> w.path::text[])::float8 END AS number
+FROM unnest($1::integer[], $2::text[]) AS w (listing_id, path)
+JOIN latest_quotes AS q USING (listing_id);

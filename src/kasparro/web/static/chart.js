@@ -21,6 +21,20 @@ function path(id, days, kind) {
   return `/coins/${encodeURIComponent(id)}/${interval === "5m" ? "history" : "candles"}?${query}`;
 }
 
+// How many hours one candle of a span of so many days stands for: some dozens of them can be told apart.
+const FOLDS = { 1: 1, 7: 4, 30: 12 };
+
+function folded(rows, hours) {
+  const wide = [];
+  for (const row of rows) {
+    const time = row.time - (row.time % (hours * 3600));
+    const last = wide.at(-1);
+    if (last?.time !== time) wide.push({ ...row, time });
+    else Object.assign(last, { high: Math.max(last.high, row.high), low: Math.min(last.low, row.low), close: row.close });
+  }
+  return wide;
+}
+
 const seconds = (at) => Math.floor(Date.parse(at) / 1000);
 
 export class Chart {
@@ -60,18 +74,20 @@ export class Chart {
   }
 
   draw(body) {
-    const rows = (body.candles ?? body.points).map((row) => ({
+    const hours = this.kind === "candles" ? (FOLDS[this.days] ?? 24) : 0;
+    const told = (body.candles ?? body.points).map((row) => ({
       time: seconds(row.opens_at ?? row.at),
       open: row.open,
       high: row.high ?? row.price_usd,
       low: row.low,
       close: row.close ?? row.price_usd,
     }));
+    const rows = hours > 1 && hours < 24 ? folded(told, hours) : told;
     if (rows.length < 2) {
       said.textContent = "Too little is stored of this span to be drawn.";
       if (!this.chart) return;
     } else {
-      const words = body.interval === "1d" ? "days" : body.interval === "1h" ? "hours" : "steps of 5 minutes";
+      const words = body.interval === "1d" ? "days" : body.interval === "5m" ? "steps of 5 minutes" : hours > 1 ? `spans of ${hours} hours` : "hours";
       said.textContent = `${rows.length} ${words}, from ${when.format(rows[0].time * 1000)}`;
     }
     // The library draws numbers up to about 9e13 and rounds small ones: what it gets is near one, and the labels are scaled back.
