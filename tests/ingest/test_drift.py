@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from kasparro.api.drift import drift_by_source
 from kasparro.ingest.run import Ingest, run_once
+from kasparro.serving.drift import drift_by_source
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.ingest.scene import scene

@@ -34,7 +34,7 @@ def _is_pure(module: str) -> bool:
         return module != "sources/http.py"
     return module.startswith(("pricing/", "resolver/")) or module in {
         "serving/clients.py",
-        "api/deviations.py",
+        "serving/deviations.py",
         "serving/rate_limit.py",
         "catalog/build.py",
         "catalog/search.py",

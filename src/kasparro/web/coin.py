@@ -26,7 +26,6 @@ _TABLE_ROWS = 24
 _CANDLES_MAX = 400
 _WRAPPING_MAX = 20
 _WAITED_SECONDS = 1.0  # for the database: the page is good without its history
-_PLACES = {"coingecko": "https://www.coingecko.com/en/coins/{}", "coinpaprika": "https://coinpaprika.com/coin/{}/"}
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -131,7 +130,7 @@ def _told(catalog: Catalog, entry: Entry) -> Told:
 
 
 def _said(entry: Entry, listing: ListingEntry) -> Said:
-    place = _PLACES.get(listing.source)
+    place = words.PLACES.get(listing.source)
     return Said(
         listing=listing,
         quote=listing.quote,
