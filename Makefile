@@ -78,6 +78,13 @@ torture: $(DEVELOPMENT) ## the long failure tests
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m torture $(ARGS)
 
+# What leads pip to its packages goes along into the build.
+.PHONY: image-check
+image-check: KEPT += $(filter PIP_% %_proxy,$(.VARIABLES))
+image-check: $(DEVELOPMENT) ## build the image and run it: as root, with buildah and debootstrap installed
+	@mkdir -p '$(TEST_HOME)'
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m image -v -s tests/image $(ARGS)
+
 .PHONY: bench
 bench: $(DEVELOPMENT) $(BENCH) ## the benchmarks; ARGS=help lists them
 	@mkdir -p '$(TEST_HOME)'

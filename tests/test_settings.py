@@ -76,10 +76,28 @@ def test_no_secret_is_in_the_repr() -> None:
         assert "secret-" not in shown
 
 
-def test_an_unknown_setting_is_named_with_those_that_there_are() -> None:
-    """A misspelt one would otherwise be silently without effect."""
-    with pytest.raises(SettingsError, match=r"unknown setting KASPARRO_PROT: known are .*KASPARRO_PORT"):
+def test_an_unknown_setting_is_named_with_what_was_meant() -> None:
+    """A misspelt one would otherwise be silently without effect; where none is like it, all are named."""
+    with pytest.raises(SettingsError, match=r"unknown setting KASPARRO_PROT: did you mean KASPARRO_PORT\?"):
         make_settings(KASPARRO_PROT="8000")
+    with pytest.raises(SettingsError, match=r"unknown setting KASPARRO_XYZXYZXYZ: known are .*KASPARRO_PORT"):
+        make_settings(KASPARRO_XYZXYZXYZ="8000")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("KASPARRO_PORT", "80000", "at least 1 and at most 65535"),
+        ("KASPARRO_PORT", "0", "at least 1 and at most 65535"),
+        ("KASPARRO_PORT", "http", "KASPARRO_PORT='http'"),
+        ("KASPARRO_LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("KASPARRO_DATABASE_POOLER", "session", "one of none, transaction"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_those_that_can(name: str, value: str, said: str) -> None:
+    """Bounds and choices."""
+    with pytest.raises(SettingsError, match=said):
+        make_settings(**{name: value})
 
 
 def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,16 @@
 """Every setting, read once from the environment and checked. README.md lists them; a test holds the two together."""
 
 import os
-import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import platformdirs
 
+from kasparro import addresses
 from kasparro.errors import SettingsError
 
 
@@ -145,6 +146,7 @@ _SECRET: dict[str, str] = {
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
 _FILES = "KASPARRO_FILES_DIR"  # the source `files` is there where it is set
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
+_PORT_MAX = 65_535
 _AT_LEAST: dict[str, int] = {
     "port": 1,
     "refresh_seconds": 0,
@@ -155,10 +157,6 @@ _AT_LEAST: dict[str, int] = {
     "rate_limit_per_minute": 0,
 }
 
-_HOST = r"(?:[^\[\]:,@/]*|\[[0-9A-Fa-f:.%]+\])(?::\d{1,5})?"  # a name, or version 6 in brackets, with its port
-_HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
-_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
-
 NAMES: tuple[str, ...] = (*_SECRET, *_PLAIN, _FILES, "PORT", *(f"{s.upper()}_{n}" for s in _SOURCES for n in _SOURCE_NAMES))
 
 
@@ -167,7 +165,10 @@ def load(environment: Mapping[str, str]) -> Settings:
     env = {k: v.strip() for k, v in environment.items() if v.strip()}
     unknown = sorted(k for k in env if k.startswith("KASPARRO_") and k not in NAMES and not k.startswith("KASPARRO_TEST_"))
     if unknown:
-        message = f"unknown setting {', '.join(unknown)}: known are {', '.join(n for n in NAMES if n.startswith('KASPARRO_'))}"
+        ours = [name for name in NAMES if name.startswith("KASPARRO_")]
+        close = get_close_matches(unknown[0], ours, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(ours)}"
+        message = f"unknown setting {', '.join(unknown)}: {meant}"
         raise SettingsError(message)
     if "KASPARRO_PORT" not in env and "PORT" in env:
         env["KASPARRO_PORT"] = env["PORT"]
@@ -179,7 +180,7 @@ def load(environment: Mapping[str, str]) -> Settings:
     for name, field in _SECRET.items():
         if name in env:
             if name.startswith("DATABASE_"):
-                _check_database_url(name, env[name])
+                addresses.check_database_url(name, env[name])
             values[field] = Secret(env[name])
     if "DATABASE_READER_URL" in env and "DATABASE_URL" not in env:
         message = "DATABASE_READER_URL is of use beside DATABASE_URL only: the embedded database has no other users"
@@ -193,51 +194,23 @@ def _converted(name: str, field: str, text: str) -> object:
     if field == "data_dir":
         return Path(text).expanduser().absolute()
     if field == "trusted_proxies":
-        return _networks(name, text)
+        return addresses.networks(name, text)
     if field == "cors_origins":
-        return _origins(name, text)
+        return addresses.origins(name, text)
+    choices = get_args(types[field])
+    if all(isinstance(choice, str) for choice in choices) and choices and text not in choices:
+        message = f"{name}={text!r}: must be one of {', '.join(choices)}"
+        raise SettingsError(message)
     try:
         value = msgspec.convert(text, types[field], strict=False)
     except msgspec.ValidationError as error:
         message = f"{name}={text!r}: {error}"
         raise SettingsError(message) from None
-    least = _AT_LEAST.get(field)
-    if least is not None and value < least:
-        message = f"{name}={text!r}: must be at least {least}"
+    least, most = _AT_LEAST.get(field), _PORT_MAX if field == "port" else None
+    if (least is not None and value < least) or (most is not None and value > most):
+        message = f"{name}={text!r}: must be at least {least}" + (f" and at most {most}" if most is not None else "")
         raise SettingsError(message)
     return value
-
-
-def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        message = f"{name}={text!r}: {error}; write addresses or networks separated by commas, like 10.0.0.0/8,127.0.0.1"
-        raise SettingsError(message) from None
-
-
-def _origins(name: str, text: str) -> tuple[str, ...]:
-    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    wrong = [o for o in origins if not _ORIGIN.fullmatch(o) and (o != "*" or len(origins) > 1)]
-    if wrong:
-        message = f"{name}: {wrong[0]!r} is no origin; write https://host or https://host:port, several separated by commas, or * alone"
-        raise SettingsError(message)
-    return origins
-
-
-def _check_database_url(name: str, url: str) -> None:
-    """Refuse what the driver would take apart in the wrong places: its errors say what it takes for a host or a port."""
-    scheme, _, rest = url.partition("://")
-    if scheme.startswith(("postgresql+", "postgres+")):
-        message = f"{name} starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
-        raise SettingsError(message)
-    authority, _, hosts = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")
-    if "@" in authority or "@" in rest[len(authority) + 1 + len(hosts) :] or "#" in rest:
-        message = f"{name}: a password that has @ / ? # % or : in it is written with %40 %2F %3F %23 %25 %3A instead of them"
-        raise SettingsError(message)
-    if scheme not in {"postgresql", "postgres"} or not rest or not _HOSTS.fullmatch(hosts):
-        message = f"{name} must be of the form postgresql://user:password@host:5432/database"
-        raise SettingsError(message)
 
 
 def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> SourceSettings:
@@ -255,7 +228,7 @@ def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> Sour
     return SourceSettings(
         name=source,
         plan=name,
-        base_url=_base_url(f"{prefix}_BASE_URL", env.get(f"{prefix}_BASE_URL", plan.base_url)),
+        base_url=addresses.base_url(f"{prefix}_BASE_URL", env.get(f"{prefix}_BASE_URL", plan.base_url)),
         api_key=Secret(key) if key and plan.key_needed else None,
         calls_per_minute=_count(f"{prefix}_CALLS_PER_MINUTE", env, plan.calls_per_minute, least=1),
         calls_per_month=_count(f"{prefix}_CALLS_PER_MONTH", env, plan.calls_per_month, least=0),
@@ -279,13 +252,6 @@ def _files(env: Mapping[str, str]) -> dict[str, SourceSettings]:
             freshness_seconds=0,
         )
     }
-
-
-def _base_url(name: str, url: str) -> str:
-    if not url.startswith(("http://", "https://")) or "?" in url or "#" in url:
-        message = f"{name} must be an http or https address with its path and without a query, like https://api.coingecko.com/api/v3"
-        raise SettingsError(message)
-    return url.rstrip("/")
 
 
 def _count(name: str, env: Mapping[str, str], default: int, *, least: int) -> int:

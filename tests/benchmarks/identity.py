@@ -70,10 +70,8 @@ def by_rules(rows: Iterable[EvidenceRow]) -> CoinOf:
     index = Index()
     finish(index.apply(rows))
     resolution = finish(resolve(index, Book({}), provisional=True))
-    features = index.features
-    return {
-        (features[j.listing_id].source, features[j.listing_id].source_id): j.coin_id for j in resolution.judgements if j.verdict == "same"
-    }
+    listed = index.listed
+    return {(listed[j.listing_id].source, listed[j.listing_id].source_id): j.coin_id for j in resolution.judgements if j.verdict == "same"}
 
 
 def by_symbol(rows: Iterable[EvidenceRow]) -> CoinOf:

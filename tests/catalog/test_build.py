@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kasparro.catalog.build import Draft
+from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.records import Pieces
@@ -66,10 +67,7 @@ def built(previous: Catalog, world: World, keys: list[int], version: int) -> Cat
 
 def shown(catalog: Catalog) -> Any:
     """Everything that a reader can see of a catalog."""
-    entries = {
-        key: (e.coin_id, e.sources, e.aliases, e.row, [(n.source, n.source_id, n.contracts) for n in e.listings])
-        for key, e in catalog.entries.items()
-    }
+    entries = {key: (e.row, detail(catalog, e)) for key, e in catalog.entries.items()}
     listings = {source: dict(ids) for source, ids in catalog.listings.items() if ids}
     orders = [*map(list, (catalog.orders.rank, catalog.orders.volume, catalog.orders.id, catalog.orders.id_all))]
     found = [dict(groups) for groups in (catalog.symbols, catalog.addresses, catalog.wrapping)]

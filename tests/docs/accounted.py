@@ -15,6 +15,7 @@ BLOCKS = {
         "docs/files.md",
         "id,symbol,name,price_usd,observed_at,market_cap_usd,volume_24h_usd,contracts",
     ): "a file; tests/docs/conftest.py lets the service read it",
+    ("docs/security.md", "CREATE ROLE kasparro_reader LOGIN PASSWORD 'change me' CONNECTION LIMIT 20;"): "tests/store/test_reader.py",
 }
 _OPERATIONS, _MOVING = "docs/operations.md", "tests/docs/test_moving.py"
 # By page and first line of the block: commands that a test of their own runs, since they need more than one service.

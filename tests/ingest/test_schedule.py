@@ -47,7 +47,11 @@ async def runner(ingest: Ingest) -> AsyncIterator[Runner]:
 async def schedule(ingest: Ingest, runner: Runner, clock: SettableClock, db: Database) -> AsyncIterator[Schedule]:
     """A schedule of five minutes whose run at start has ended."""
     schedule = Schedule(ingest, runner, ingest.settings, clock)
-    schedule.start()
+    ready = asyncio.Event()
+    schedule.start(ready)
+    await asyncio.sleep(0.1)
+    assert await _ended(db) == []
+    ready.set()
     while await _ended(db) != ["start"]:
         await asyncio.sleep(0.02)
     yield schedule

@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from kasparro.errors import DatabaseError
 from kasparro.store.pool import Database
 from tests.api.conftest import api_over
 from tests.api.factory import Market
@@ -79,6 +80,16 @@ async def test_the_api_reads_through_it(divided: Database) -> None:
         ):
             status, body, _ = await api.get(path)
             assert status == 200, (path, body)
+
+
+async def test_a_reader_without_the_grants_is_told_where_they_are(divided: Database) -> None:
+    """The database's own words, and the document."""
+    async with divided.connection() as owner:
+        await owner.execute("REVOKE SELECT ON budgets FROM kasparro_reader")
+    with pytest.raises(DatabaseError, match=r"permission denied for table budgets.*docs/security\.md") as refused:
+        async with divided.read() as reading:
+            await reading.fetchval("SELECT count(*) FROM budgets")
+    assert refused.value.code == "database_refuses"
 
 
 def _reader_url(database: Database) -> str:

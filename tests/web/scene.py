@@ -28,7 +28,7 @@ from tests.api.conftest import TOKEN, serving
 from tests.conftest import Cluster, make_settings
 
 HISTORY_DAYS = 30
-HISTORY_COINS = 30
+HISTORY_COINS = 40
 
 
 class Scene:

@@ -37,7 +37,7 @@ async def visitor(scene: Scene) -> AsyncIterator[Visitor]:
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await holds():
             await asyncio.sleep(0.05)
 
@@ -64,6 +64,17 @@ async def test_a_page_is_fit_for_everybody(visitor: Visitor, name: str) -> None:
                     assert await visit.violations() == []
     if not AXE.exists():
         pytest.skip("axe-core is not installed (npm --prefix tests/web ci)")
+
+
+async def test_the_check_of_pages_sees_what_is_wrong(visitor: Visitor) -> None:
+    """A picture without words and letters that fade into their ground would not pass."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed (npm --prefix tests/web ci)")
+    async with visitor.visit() as visit:
+        await visit.open("/pages/coins/bitcon")
+        await visit.page.evaluate("document.querySelector('h1').style.color = '#ddd'; main.append(new Image())")
+        found = {violation.partition(":")[0] for violation in await visit.violations()}
+        assert {"image-alt", "color-contrast"} <= found
 
 
 async def test_pages_read_well_without_scripts(visitor: Visitor) -> None:

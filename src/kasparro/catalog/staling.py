@@ -4,7 +4,6 @@ from datetime import datetime
 
 import msgspec
 
-from kasparro.catalog.details import prepared
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.pricing.staleness import STALE, STALE_AFTER, is_stale, less_certain
@@ -53,18 +52,5 @@ def restale(catalog: Catalog, now: datetime) -> Pieces[tuple[Catalog, list[int]]
 def _flagged(entry: Entry) -> Entry:
     assert entry.price is not None  # noqa: S101  # only priced coins fall due
     price = msgspec.structs.replace(entry.price, flags=(*entry.price.flags, STALE), confidence=less_certain(entry.price.confidence))
-    return msgspec.structs.replace(
-        entry,
-        price=price,
-        row=encoded_row(data_row(entry.coin_id, entry.symbol, entry.name, entry.sources, price)),
-        told=prepared(
-            coin_id=entry.coin_id,
-            symbol=entry.symbol,
-            name=entry.name,
-            sources=entry.sources,
-            price=price,
-            listings=entry.listings,
-            others=entry.others,
-            aliases=entry.aliases,
-        ),
-    )
+    row = encoded_row(data_row(entry.coin_id, entry.symbol, entry.name, entry.sources, price))
+    return msgspec.structs.replace(entry, price=price, row=row)

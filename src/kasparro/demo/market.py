@@ -4,6 +4,7 @@ Everything here is invented: the names come from two lists of words, the figures
 and a few others lend their names, so that a reader sees at once what should come first; their prices are made up too.
 """
 
+import math
 import random
 from collections.abc import Iterator
 from functools import cache
@@ -227,8 +228,8 @@ def _tell_gecko(market: Market, rng: random.Random, coin: _Coin) -> None:
             "total_volume": round(coin.market_cap * rng.uniform(0, 0.2), 3),
             "high_24h": coin.price * 1.03,
             "low_24h": coin.price * 0.96,
-            "price_change_24h": coin.price * 0.01,
-            "price_change_percentage_24h": 1.01,
+            "price_change_24h": coin.price * _day_change(coin) / 100,
+            "price_change_percentage_24h": _day_change(coin),
             "circulating_supply": coin.market_cap / coin.price,
             "total_supply": None,
             "max_supply": None,
@@ -241,6 +242,11 @@ def _tell_gecko(market: Market, rng: random.Random, coin: _Coin) -> None:
             "last_updated": None,  # the server writes the present minute
         }
     )
+
+
+def _day_change(coin: _Coin) -> float:
+    """Per cent in a day."""
+    return round(4 * math.sin(7 * math.log(coin.price)), 2)
 
 
 def _paprika_id(coin: _Coin) -> str:
@@ -265,7 +271,7 @@ def _tell_paprika(market: Market, rng: random.Random, coin: _Coin, rank: int, *,
             "volume_24h": coin.market_cap * rng.uniform(0, 0.2),
             "volume_24h_change_24h": 0,
             "market_cap": 0 if coin.kind == "clone" else round(price / coin.price * coin.market_cap),
-            "percent_change_24h": 1.01,
+            "percent_change_24h": _day_change(coin),
             "ath_price": None if rank % 7 == 0 else coin.price * 41,
             "ath_date": None if rank % 7 == 0 else "2025-03-04T05:06:00Z",
         }

@@ -67,7 +67,9 @@ async def commit_page(
 ) -> Committed:
     """Commit a parsed part in the caller's transaction. Raises RunLostError, and then nothing may be committed."""
     now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
-    rows = await _write_rows(conn, stream, due.checkpoint.part, fetch, page, run_id=run_id, settings=settings, now=now)
+    rows = await _write_rows(
+        conn, stream, due.checkpoint.part, fetch, page, run_id=run_id, settings=settings, now=now, known=frozenset(due.checkpoint.ids)
+    )
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
     rates_written = await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at) if rates else 0
@@ -158,15 +160,17 @@ async def _write_rows(
     now: datetime,
     is_replayed: bool = False,
     is_present: bool = True,
+    known: Collection[str] = frozenset(),
 ) -> _Rows:
     """Write listings, contracts and quotes.
 
     Only a page that is the present answer says what a listing is called, which listings have vanished, and which contracts there are;
-    an older one adds listings that are missing.
+    an older one adds listings that are missing. `known`: source ids of listings that are in the database.
     """
     rows_max, seen_at = settings.statement_rows_max, fetch.fetched_at if is_replayed else now
     written: list[int] = []
-    for some in batches(page.listings, rows_max):
+    told = page.listings if stream.identity or not known else [x for x in page.listings if x.source_id not in known]
+    for some in batches(told, rows_max):
         written += await listings.write(conn, fetch.source, some, seen_at, run_id=run_id, authoritative=stream.identity and is_present)
     # A row that could not be used is not a listing that vanished, nor a contract that was withdrawn; nor is one without an id anybody's.
     unread = {reject.source_id for reject in page.rejects}

@@ -47,7 +47,7 @@ class Ingest(Tools):
         self._at_work: set[int] = set()
         self.rolled_up = False  # whether every day with quotes has been seen to have candles
         self.identity = Identity(database, settings, clock)
-        self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
+        self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended
 
     async def open(self, trigger: Trigger) -> int:
         """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""

@@ -17,6 +17,7 @@ from kasparro.serving.readers import Readers
 from kasparro.serving.token import TokenCheck
 from kasparro.settings import Settings
 from kasparro.sources.manners import Manners
+from kasparro.store.figures import Figures
 from kasparro.store.pool import Database
 
 
@@ -58,6 +59,13 @@ class Judge(Protocol):
         """Let the rules decide again where a person had. Raises NotKnownError (`judgement_unknown`), and RefusedError for a rule's."""
 
 
+@dataclass
+class KeptFigures:
+    """The figures of the database that were read last; None: none yet."""
+
+    kept: Figures | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
     """Everything that a request may need."""
@@ -72,6 +80,7 @@ class Dependencies:
     random: random.Random
     readers: Readers
     metrics: Metrics = field(default_factory=Metrics)
+    figures: KeptFigures = field(default_factory=KeptFigures)
     manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
 

@@ -6,6 +6,7 @@ import asyncpg
 
 from kasparro.records import Record
 from kasparro.store import queries
+from kasparro.store.columns import scalars
 
 _SQL = queries.load("catalog_rows")
 
@@ -54,9 +55,10 @@ async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -
 
 async def read_coins(conn: asyncpg.Connection, coin_keys: list[int]) -> CoinRows:
     """All rows of some coins. Ask for at most a few thousand at once: each answer is held in memory whole."""
+    keys = scalars(coin_keys)
     return CoinRows(
-        coins=await conn.fetch(_SQL["select_coins"], coin_keys),
-        listings=await conn.fetch(_SQL["select_coin_listings"], coin_keys),
-        contracts=await conn.fetch(_SQL["select_coin_contracts"], coin_keys),
-        aliases=await conn.fetch(_SQL["select_coin_aliases"], coin_keys),
+        coins=await conn.fetch(_SQL["select_coins"], keys),
+        listings=await conn.fetch(_SQL["select_coin_listings"], keys),
+        contracts=await conn.fetch(_SQL["select_coin_contracts"], keys),
+        aliases=await conn.fetch(_SQL["select_coin_aliases"], keys),
     )

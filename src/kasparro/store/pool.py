@@ -116,6 +116,11 @@ class Database:
         except TimeoutError as error:
             message = f"a statement on the {self.place} took over {self._settings.command_timeout_seconds:g} s and was ended"
             raise DatabaseError(message, code="database_slow") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            message = (
+                f"the {self.place} refuses: {error}. Our role must own the tables, and a reader's have what docs/security.md grants it"
+            )
+            raise DatabaseError(message, code="database_refuses") from error
         except (*_LOST, *_LOST_IF_GONE, asyncpg.InternalClientError) as error:
             if isinstance(error, _LOST_IF_GONE) and not _is_gone(connection):
                 raise

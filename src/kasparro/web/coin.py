@@ -7,7 +7,7 @@ from urllib.parse import quote as percent_encoded
 import msgspec
 
 from kasparro import logs
-from kasparro.catalog.entries import Catalog, Entry, ListingEntry, QuoteEntry
+from kasparro.catalog.entries import Catalog, Entry, ListingEntry, Quote
 from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Answer, Call, Operation
@@ -32,7 +32,7 @@ class Said(msgspec.Struct, frozen=True):
     """A listing of the coin beside what it was last quoted at."""
 
     listing: ListingEntry
-    quote: QuoteEntry | None
+    quote: Quote | None
     apart: float | None  # per cent, from the published price
     chosen: bool
     href: str | None  # of the source's own page
@@ -135,7 +135,7 @@ def _said(entry: Entry, listing: ListingEntry) -> Said:
         listing=listing,
         quote=listing.quote,
         apart=None if listing.quote is None or entry.price is None else change(listing.quote.price, entry.price.value),
-        chosen=entry.price is not None and entry.price.listing_id == listing.listing_id,
+        chosen=entry.price is not None and (entry.price.source, entry.price.source_id) == (listing.source, listing.source_id),
         href=None if place is None else place.format(percent_encoded(listing.source_id, safe="")),
     )
 
@@ -145,8 +145,8 @@ def _contracts(listings: Sequence[ListingEntry]) -> list[Contract]:
     found: dict[tuple[str, str], list[str]] = {}
     spelled: dict[tuple[str, str], str] = {}
     for listing in listings:
-        for platform, address in listing.contracts:
-            key = (platform, address.casefold())
-            spelled.setdefault(key, address)
+        for contract in listing.contracts:
+            key = (contract.platform, contract.address.casefold())
+            spelled.setdefault(key, contract.address)
             found.setdefault(key, []).append(listing.source)
     return [Contract(key[0], spelled[key], tuple(dict.fromkeys(sources))) for key, sources in found.items()]

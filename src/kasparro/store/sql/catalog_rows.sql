@@ -35,7 +35,7 @@ SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into, c.wraps,
     p.market_cap, p.volume_24h
 FROM coins c
 LEFT JOIN latest_prices p USING (coin_key)
-WHERE c.coin_key = ANY($1::integer[]);
+WHERE c.coin_key = ANY($1::text::integer[]);
 
 -- name: select_coin_listings
 -- The live judgements on coins, in no order, with the listing that each is about and its latest quote.
@@ -45,7 +45,7 @@ SELECT j.coin_key, j.judgement_id, j.verdict, j.rule, j.confidence, j.evidence::
 FROM judgements j
 JOIN listings l USING (listing_id)
 LEFT JOIN latest_quotes q USING (listing_id)
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL;
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL;
 
 -- name: select_coin_contracts
 -- The contracts of the listings that are judged the same as coins, in no order.
@@ -53,8 +53,8 @@ SELECT l.listing_id, t.platform, t.address
 FROM judgements j
 JOIN listings l USING (listing_id)
 JOIN listing_contracts t ON t.source = l.source AND t.source_id = l.source_id
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_aliases
 -- Further ids that resolve to coins. A join, since the table has no index by coin and would be compared with each key.
-SELECT a.coin_key, a.alias FROM unnest($1::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;
+SELECT a.coin_key, a.alias FROM unnest($1::text::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;

@@ -38,8 +38,9 @@ function folded(rows, hours) {
 const seconds = (at) => Math.floor(Date.parse(at) / 1000);
 
 export class Chart {
-  constructor(id) {
+  constructor(id, price) {
     this.id = id;
+    this.price = price;
     this.days = 7;
     this.kind = "line";
     switches.hidden = false;
@@ -102,9 +103,22 @@ export class Chart {
     const priceFormat = { type: "custom", formatter: (value) => price(value * scale), minMove: 1e-4 };
     this.series = this.chart.addSeries(this.kind === "line" ? AreaSeries : CandlestickSeries, { priceFormat, lineWidth: 2 });
     this.series.setData(scaled);
+    this.scale = scale;
+    this.last = scaled.at(-1);
+    this.take(this.price);
     this.paint();
-    this.chart.timeScale().applyOptions({ timeVisible: body.interval !== "1d" });
+    this.chart.timeScale().applyOptions({ timeVisible: body.interval !== "1d", rightOffset: Math.ceil(rows.length / 35) });
     this.chart.timeScale().fitContent();
+  }
+
+  // The newest point is what the coin costs now, whichever listing the hour's candle is of.
+  take(value) {
+    this.price = value;
+    if (!this.last || !(value > 0)) return;
+    const now = value / this.scale;
+    const { high, low } = this.last;
+    this.last = { ...this.last, value: now, close: now, high: Math.max(high, now), low: Math.min(low, now) };
+    this.series.update(this.last);
   }
 
   make() {

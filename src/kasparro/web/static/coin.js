@@ -5,12 +5,14 @@ import { showTime } from "./page.js";
 
 const page = document.querySelector(".coin");
 const id = page.dataset.id;
+let chart = null;
 const figure = (kind) => page.querySelector(`[data-figure="${kind}"]`);
 
 new Live({
   ids: [id],
   onPrice(coin) {
     if (coin.latest_price_usd === null) return;
+    chart?.take(coin.latest_price_usd);
     show(figure("price"), coin.latest_price_usd, price(coin.latest_price_usd));
     show(figure("cap"), coin.market_cap_usd, amount(coin.market_cap_usd));
     show(figure("volume"), coin.volume_24h_usd, amount(coin.volume_24h_usd));
@@ -34,4 +36,6 @@ new Live({
   onState: (state) => showState(document.getElementById("live"), state),
 });
 
-import("./chart.js").then(({ Chart }) => new Chart(id));
+import("./chart.js").then(({ Chart }) => {
+  chart = new Chart(id, Number(figure("price")?.value));
+});
