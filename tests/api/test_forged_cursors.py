@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kasparro.api import cursors
-from kasparro.api.cursors import Place
+from kasparro.serving import cursors
+from kasparro.serving.cursors import Place
 from tests.api.conftest import Server
 
 MOST = 2**63 - 1

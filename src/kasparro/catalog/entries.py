@@ -99,6 +99,12 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     price: Price | None
     row: bytes | None  # its row of /data as JSON; None where there is no price: encoded when it is asked for
 
+    @property
+    def chosen(self) -> ListingEntry | None:
+        """The listing whose quote is the price."""
+        price = self.price
+        return None if price is None else next(n for n in self.listings if (n.source, n.source_id) == (price.source, price.source_id))
+
 
 class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
     """The places of coins at one version, as coin keys."""

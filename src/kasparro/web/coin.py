@@ -135,7 +135,7 @@ def _said(entry: Entry, listing: ListingEntry) -> Said:
         listing=listing,
         quote=listing.quote,
         apart=None if listing.quote is None or entry.price is None else change(listing.quote.price, entry.price.value),
-        chosen=entry.price is not None and (entry.price.source, entry.price.source_id) == (listing.source, listing.source_id),
+        chosen=listing is entry.chosen,
         href=None if place is None else place.format(percent_encoded(listing.source_id, safe="")),
     )
 
