@@ -49,7 +49,7 @@ class CatalogHolder:
         self.pulse: Pulse | None = None  # the last one; None: none yet
         self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
         self.followers: list[Follower] = []
-        self.looked = asyncio.Event()  # set once the first look at the database is over, whatever it has brought
+        self.looked = asyncio.Event()  # set once the first look at the database has brought something to serve, or nothing
         self._database = database
         self._clock = clock
         self._sources = list(sources)
@@ -146,7 +146,7 @@ class CatalogHolder:
             # Served meanwhile: what the index does not know yet is found all the same, only more slowly.
             texts = await in_pieces(indexed(self.current.texts, self.current.entries), self._clock)
             if texts is not self.current.texts:
-                self.current = msgspec.structs.replace(self.current, texts=texts)
+                self._take(msgspec.structs.replace(self.current, texts=texts), ())
             return True
 
     async def _read(self) -> int | None:
@@ -184,8 +184,9 @@ class CatalogHolder:
         catalog, stale = await in_pieces(restale(catalog, self._clock.now()), self._clock)
         self._take(catalog, [*coin_keys, *stale])
 
-    def _take(self, catalog: Catalog, coin_keys: list[int]) -> None:
+    def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
         self.current = catalog
+        self.looked.set()
         for follower in self.followers:
             follower.swapped(coin_keys)
 
