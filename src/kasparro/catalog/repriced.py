@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import lru_cache
 from sys import intern
 from typing import Any, Protocol
 
@@ -10,6 +9,7 @@ import msgspec
 
 from kasparro.catalog.entries import Entry, ListingEntry, Price, Quote
 from kasparro.catalog.rows import data_row, encoded_row
+from kasparro.store.columns import parts
 
 
 class PriceRows(Protocol):
@@ -46,16 +46,16 @@ class Repricer:
             observed_at=observed_at,
             published_at=self._published_at,
             method=intern(method),
-            sources_used=_split(sources_used),
+            sources_used=parts(sources_used),
             spread_pct=spread_pct,
             confidence=self._confidences.setdefault(confidence, confidence),
-            flags=_split(flags),
+            flags=parts(flags),
             market_cap=market_cap,
             volume_24h=volume_24h,
         )
         sources = before.sources
         if len(listings) > 1:
-            sources = _split(",".join(sorted({n.source for n in listings if n.quote is not None})))
+            sources = parts(",".join(sorted({n.source for n in listings if n.quote is not None})))
         row_of_data = encoded_row(data_row(before.coin_id, before.symbol, before.name, sources, price))
         return msgspec.structs.replace(before, sources=sources, listings=listings, price=price, row=row_of_data)
 
@@ -74,9 +74,3 @@ class Repricer:
             fetched_at=self._times.setdefault(fetched_at, fetched_at),
         )
         return msgspec.structs.replace(listing, quote=quote)
-
-
-@lru_cache(maxsize=1_000)
-def _split(text: str) -> tuple[str, ...]:
-    """The parts of a text at its commas, always the same object for the same text."""
-    return tuple([intern(part) for part in text.split(",")]) if text else ()
