@@ -113,6 +113,7 @@ async def scene(session_folder: Path, postgres: Cluster) -> AsyncIterator[Scene]
             CURL=curl,
             MAKE=make,
             REPOSITORY=str(tree.ROOT),
+            SERVICE_URL=service.url,
             COLUMNS="200",
         )
         scene = Scene(folder, environment, service.port, postgres.url(await postgres.create("template0")))
