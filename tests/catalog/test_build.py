@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
+@pytest.mark.slow
 @given(worlds(), worlds(), st.randoms())
 def test_building_on_changes_equals_building_anew(before: World, after: World, order: Any) -> None:
     """Whatever changed, in whichever order the coins are read: prices, merges and splits, listings and aliases that move."""
