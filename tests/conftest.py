@@ -30,6 +30,17 @@ for _name in list(os.environ):
         del os.environ[_name]
 
 
+_SHARED = {"filled", "rolled_back", "shared_db"}  # databases that many tests look at
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has a database of its own is slow, but for the few tests that are there to show a layer at work in the inner loop."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"database_url", "postgres"} and not fixtures & _SHARED and not item.get_closest_marker("smoke"):
+            item.add_marker(pytest.mark.slow)
+
+
 class Cluster:
     """A server for tests with a migrated template database. `lend` is quick, `create` makes a new one by copying 300 files."""
 

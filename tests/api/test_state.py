@@ -23,6 +23,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 BOTH = {"coingecko": "succeeded", "coinpaprika": "succeeded"}
 
 
+@pytest.mark.smoke
 async def test_health_is_ok_when_all_is_well(api: Server, market: Market) -> None:
     """Both sources succeeded lately and there is something to serve."""
     await market.coin("bitcoin", 1.0)
