@@ -71,12 +71,19 @@ lint: $(DEVELOPMENT) ## ruff, mypy, import contracts, migrations
 .PHONY: pytest
 pytest: $(DEVELOPMENT) $(AXE) ## the tests alone; ARGS='-k name' narrows them
 	@mkdir -p '$(TEST_HOME)'
-	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto $(ARGS)
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: torture
 torture: $(DEVELOPMENT) ## the long failure tests
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m torture $(ARGS)
+
+# What leads pip to its packages goes along into the build.
+.PHONY: image-check
+image-check: KEPT += $(filter PIP_% %_proxy,$(.VARIABLES))
+image-check: $(DEVELOPMENT) ## build the image and run it: as root, with buildah and debootstrap installed
+	@mkdir -p '$(TEST_HOME)'
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m image -v -s tests/image $(ARGS)
 
 .PHONY: bench
 bench: $(DEVELOPMENT) $(BENCH) ## the benchmarks; ARGS=help lists them
@@ -110,6 +117,10 @@ lock: $(MADE) ## the lock files anew; LOCK_FLAGS= keeps the versions that still 
 	$(COMPILE) pyproject.toml requirements/build.in --group dev -c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
 	$(COMPILE) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
+
+.PHONY: licences
+licences: $(DEVELOPMENT) ## docs/licences.md anew, from what is installed
+	@PYTHONPATH=. $(BIN)/python -m tests.packaging.licences
 
 $(MADE):
 	@python=; for candidate in $(if $(PYTHON),'$(PYTHON)',$(CANDIDATES)); do \

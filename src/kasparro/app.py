@@ -157,19 +157,13 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             outlooks=base.ingest,
             manners=base.http.manners,
         )
-
-        def ended(summary: RunSummary) -> None:
-            given.metrics.observe_run(summary)
-            if on_run is not None:
-                on_run(summary)
-
-        base.ingest.on_finished = ended
+        base.ingest.on_finished = on_run
         hot = HotAnswers(given)
         server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
         async with _beside(catalog.follow, given.readers.work, closing_late):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-            schedule.start()
+            schedule.start(catalog.looked)  # what there is is served before a run works beside it
             stop.starting = None
             log.info(
                 "serve.started", url=address, docs=f"{address}/docs", data_dir=None if settings.database_url else str(settings.data_dir)
@@ -194,6 +188,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws="none",
                 proxy_headers=False,  # it believes every X-Forwarded-For from 127.0.0.1; ours asks KASPARRO_TRUSTED_PROXIES
                 timeout_graceful_shutdown=int(_SERVER_STOP_SECONDS),
                 backlog=2048,

@@ -74,10 +74,10 @@ class Schedule:
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._beside: list[asyncio.Task[None]] = []
 
-    def start(self) -> None:
-        """Begin the run at start beside the caller, and the schedule unless it is turned off."""
+    def start(self, ready: asyncio.Event) -> None:
+        """Begin the run at start beside the caller, once `ready` is set, and the schedule unless it is turned off."""
         seconds = self._settings.refresh_seconds
-        self._beside.append(asyncio.create_task(self._run_at_start(), name="run-at-start"))
+        self._beside.append(asyncio.create_task(self._run_at_start(ready), name="run-at-start"))
         if seconds:
             self._beside.append(asyncio.create_task(self._mind_the_clock(), name="mind-the-clock"))
             self._scheduler.add_job(
@@ -99,8 +99,9 @@ class Schedule:
             task.cancel()
         self._scheduler.shutdown(wait=False)
 
-    async def _run_at_start(self) -> None:
+    async def _run_at_start(self, ready: asyncio.Event) -> None:
         """Run once; where the last process left a run open on another host, wait until its lease has passed."""
+        await ready.wait()
         attempts = 1 + int(self._settings.lease_seconds * 2 / 5)
         for _ in range(attempts):
             if await self._attempt("start"):

@@ -19,8 +19,6 @@ from kasparro.serving.standing import health_of
 from kasparro.store.pool import Database
 from tests.ingest.scene import Scene, scene
 
-pytestmark = pytest.mark.slow
-
 EVERY = timedelta(minutes=15)
 OTHER = {"coingecko": "coinpaprika", "coinpaprika": "coingecko"}
 

@@ -15,8 +15,6 @@ from kasparro.schedule import Runner, Schedule
 from kasparro.store.pool import Database
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 
 class SettableClock(SystemClock):
     """A machine's clock that somebody sets."""
@@ -47,7 +45,11 @@ async def runner(ingest: Ingest) -> AsyncIterator[Runner]:
 async def schedule(ingest: Ingest, runner: Runner, clock: SettableClock, db: Database) -> AsyncIterator[Schedule]:
     """A schedule of five minutes whose run at start has ended."""
     schedule = Schedule(ingest, runner, ingest.settings, clock)
-    schedule.start()
+    ready = asyncio.Event()
+    schedule.start(ready)
+    await asyncio.sleep(0.1)
+    assert await _ended(db) == []
+    ready.set()
     while await _ended(db) != ["start"]:
         await asyncio.sleep(0.02)
     yield schedule

@@ -17,6 +17,7 @@ from kasparro.api import (
     history,
     judgements,
     mappings,
+    metrics,
     root,
     routing,
     runs,
@@ -64,6 +65,7 @@ def operations(services: Dependencies) -> list[Operation]:
     sources = list(services.settings.sources)
     found = [
         *root.operations(),
+        *metrics.operations(),
         *coins.operations(sources),
         *history.operations(sources),
         *mappings.operations(sources),

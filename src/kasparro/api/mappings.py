@@ -130,9 +130,9 @@ def _by_contract(catalog: Catalog, sources: Iterable[str], platform: str, addres
 
     def has(entry: Entry) -> bool:
         return any(
-            platforms.address(at) == wanted and platforms.chain(n.source, name) in chains
+            platforms.address(contract.address) == wanted and platforms.chain(contract.source, contract.platform) in chains
             for n in entry.listings
-            for name, at in n.contracts
+            for contract in n.contracts
         )
 
     return [entry for entry in find.by_address(catalog, wanted) if has(entry)]

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kasparro.catalog.details import Contract, Judgement, Quote, contract_shapes, judgement_shape, quote_shape
-from kasparro.catalog.entries import Entry, ListingEntry
+from kasparro.catalog.entries import Contract, Entry, Judgement, ListingEntry, Quote
 from kasparro.catalog.judged import Judged
 from kasparro.records import Verdict
 from kasparro.serving.operations import Shape
@@ -81,7 +80,7 @@ def question(row: Judged) -> Question:
     coin, price = row.coin, row.coin.price
     source, source_id = row.judgement.source, row.judgement.source_id
     return Question(
-        judgement=judgement_shape(row.judgement),
+        judgement=row.judgement,
         market_cap_at_stake_usd=row.at_stake,
         listing=JudgedListing(source=source, source_id=source_id)
         if row.listing is None or row.now is None
@@ -105,7 +104,7 @@ def judged_listing(listing: ListingEntry, coin: Entry) -> JudgedListing:
         symbol=listing.symbol,
         name=listing.name,
         active=listing.active,
-        contracts=tuple(contract_shapes(listing)),
-        quote=quote_shape(listing),
+        contracts=listing.contracts,
+        quote=listing.quote,
         coin_id=coin.coin_id,
     )

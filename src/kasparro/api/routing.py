@@ -13,7 +13,6 @@ from litestar.types import Receive, Scope, Send
 from kasparro import logs
 from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
-from kasparro.api.token import check_token
 from kasparro.serving import parameters
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Answer, Call, Live, Operation
@@ -46,7 +45,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     path, query_string = scope["path"], scope["query_string"]
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if operation.secured:
-        check_token(services.settings, headers.get("authorization"))
+        services.token.check(scope["client"][0] if scope["client"] else None, scope["headers"], services.clock.monotonic())
     tag = if_none_match = None
     catalog = services.catalog.current
     if operation.conditional and catalog.complete:

@@ -1,21 +1,23 @@
 """From rows to a catalog: pure, in pieces, building on what the previous catalog has."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from sys import intern
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from kasparro.catalog.details import prepared
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry, PriceEntry, QuoteEntry
+from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Price, Quote
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
+from kasparro.catalog.repriced import PriceRows, Repricer
 from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.catalog.search import carried_on
+from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
+_REPRICED_PER_PIECE = 200
 _SHARED_MAX = 10_000
 
 T = TypeVar("T")
@@ -43,6 +45,15 @@ class Rows(Protocol):
 Contracts = dict[int, list[tuple[str, str]]]  # listing id -> (platform, address)
 
 
+def _contracts(judgement: Judgement, given: Collection[tuple[str, str]], before: tuple[Contract, ...]) -> tuple[Contract, ...]:
+    """A listing's contracts. What stayed is kept, so that the index by address goes on sharing its keys with the entries."""
+    ordered = sorted(given)
+    if before and ordered == [(contract.platform, contract.address) for contract in before]:
+        return before
+    source, source_id = judgement.source, judgement.source_id
+    return tuple([Contract(source=source, source_id=source_id, platform=platform, address=address) for platform, address in ordered])
+
+
 def _by_source(row: Row) -> tuple[str, str]:
     return row["source"], row["source_id"]
 
@@ -61,11 +72,14 @@ class Draft:
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
         self._named: list[int] = []  # coins that are new or are called otherwise
-        self._changed: set[int] = set()
+        self._changed: set[int] = set()  # coins that have or had a price
+        self._stale = previous.stale
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
-        # The same object for equal values, so that a value which many coins have is kept once.
-        self._shared: Callable[..., Any] = lambda value: self._same.setdefault(value, value)
+
+    def _shared(self, value: Any) -> Any:  # noqa: ANN401  # any that can be a key
+        """The same object for equal values, so that a value which many coins have is kept once."""
+        return self._same.setdefault(value, value)
 
     def add(self, coin_keys: Iterable[int], rows: Rows) -> Pieces[None]:
         """Take over the rows of the coins with these keys; one without a row in `rows.coins` no longer exists."""
@@ -89,13 +103,25 @@ class Draft:
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
+    def reprice(self, rows: PriceRows) -> Pieces[None]:
+        """Take over the prices and quotes of coins that had a price and of which no more changed."""
+        repricer = Repricer(rows.quotes)
+        yield
+        for number, row in enumerate(rows.prices):
+            key: int = row[0]
+            before = self._entries[key]
+            after = self._entries[key] = repricer.entry(before, row)
+            self._count(key, before, after)
+            if number % _REPRICED_PER_PIECE == _REPRICED_PER_PIECE - 1:
+                yield
+
     def finish(self, version: int, published_at: datetime | None, *, complete: bool = True) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
         orders = yield from make_orders(self._entries, self._previous.orders, self._changed, coins_changed=self._coins_changed)
         catalog = Catalog(
             version=version,
             published_at=published_at,
-            stale=0,
+            stale=self._stale,
             complete=complete,
             entries=self._entries,
             keys=self._keys.now,
@@ -113,7 +139,6 @@ class Draft:
         return msgspec.structs.replace(catalog, wrapped=frozenset(wrapped_coins))
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
-        self._changed.add(key)
         before = self._entries.pop(key, None)
         after: Entry | None = None
         if coin is not None:
@@ -127,8 +152,16 @@ class Draft:
             else:
                 self._merged.set(key, coin["merged_into"])
         self._index(key, before, after, aliases)
-        if (before is None or before.price is None) != (after is None or after.price is None) or (before is None) != (after is None):
+        self._count(key, before, after)
+
+    def _count(self, key: int, before: Entry | None, after: Entry | None) -> None:
+        """Note whether a coin came, changed or went that has or had a price, whether its price did, and what is stale."""
+        was, now = (None if entry is None else entry.price for entry in (before, after))
+        if was is not None or now is not None:
+            self._changed.add(key)
+        if (was is None) != (now is None) or (before is None) != (after is None):
             self._coins_changed = True
+        self._stale += is_flagged(now) - is_flagged(was)
 
     def _index(self, key: int, before: Entry | None, after: Entry | None, aliases: list[str]) -> None:
         for alias in before.aliases if before else ():
@@ -156,32 +189,19 @@ class Draft:
         known = {n.judgement.judgement_id: n.judgement for n in before.listings} if before else {}
         given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
-        others: list[JudgementEntry] = []
+        others: list[Judgement] = []
         for row in sorted(rows, key=_by_source) if len(rows) > 1 else rows:
             # A judgement never changes: it is superseded by another one.
             judgement = known.get(row["judgement_id"]) or self._judgement(row, coin_id)
             if judgement.verdict == "same":
-                had, has = given.get(row["listing_id"]), tuple(sorted(contracts.get(row["listing_id"], ())))
-                # What stayed is kept, so that the index by address goes on sharing its keys with the entries.
-                listings.append(self._listing(row, judgement, had if had is not None and had == has else has, name))
+                has = _contracts(judgement, contracts.get(row["listing_id"], ()), given.get(row["listing_id"], ()))
+                listings.append(self._listing(row, judgement, has, name))
             else:
                 others.append(judgement)
         # A price stands only while the listing that it comes from is the coin.
-        chosen = coin["listing_id"]
-        price = self._price(coin) if chosen is not None and any([n.listing_id == chosen for n in listings]) else None  # noqa: C419  # half the time
+        chosen = next((n for n in listings if n.listing_id == coin["listing_id"]), None)
+        price = None if chosen is None else self._price(coin, chosen)
         sources = self._sources(listings, quoted=price is not None)
-        told = None
-        if price is not None:
-            told = prepared(
-                coin_id=coin_id,
-                symbol=symbol,
-                name=name,
-                sources=sources,
-                price=price,
-                listings=listings,
-                others=others,
-                aliases=tuple(aliases),
-            )
         return Entry(
             coin_key=coin["coin_key"],
             coin_id=coin_id,
@@ -194,7 +214,6 @@ class Draft:
             wraps=coin["wraps"],
             price=price,
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
-            told=told,
         )
 
     def _sources(self, listings: list[ListingEntry], *, quoted: bool) -> tuple[str, ...]:
@@ -203,22 +222,22 @@ class Draft:
         sources: tuple[str, ...] = self._shared(tuple(sorted(says_price or {n.source for n in listings})))
         return sources
 
-    def _judgement(self, row: Row, coin_id: str) -> JudgementEntry:
+    def _judgement(self, row: Row, coin_id: str) -> Judgement:
         source_id: str = row["source_id"]
-        return JudgementEntry(
+        return Judgement(
             judgement_id=row["judgement_id"],
             source=intern(row["source"]),
             source_id=coin_id if source_id == coin_id else source_id,
             verdict=intern(row["verdict"]),  # type: ignore[arg-type]  # the table's own constraint
             rule=intern(row["rule"]),
             confidence=self._shared(row["confidence"]),
-            evidence=self._shared(row["evidence"].encode()),
+            evidence=self._evidence(row["evidence"]),
             decided_by=intern(row["decided_by"]),
             note=row["note"],
             created_at=self._shared(row["created_at"]),
         )
 
-    def _listing(self, row: Row, judgement: JudgementEntry, contracts: tuple[tuple[str, str], ...], name: str) -> ListingEntry:
+    def _listing(self, row: Row, judgement: Judgement, contracts: tuple[Contract, ...], name: str) -> ListingEntry:
         return ListingEntry(
             listing_id=row["listing_id"],
             source=judgement.source,
@@ -229,7 +248,9 @@ class Draft:
             contracts=contracts,
             quote=None
             if row["price"] is None
-            else QuoteEntry(
+            else Quote(
+                source=judgement.source,
+                source_id=judgement.source_id,
                 price=row["price"],
                 market_cap=row["market_cap"],
                 volume_24h=row["volume_24h"],
@@ -239,10 +260,17 @@ class Draft:
             judgement=judgement,
         )
 
-    def _price(self, coin: Row) -> PriceEntry:
-        return PriceEntry(
+    def _evidence(self, text: str) -> msgspec.Raw:
+        known: msgspec.Raw | None = self._same.get(text)
+        if known is None:
+            known = self._same[text] = msgspec.Raw(text.encode())
+        return known
+
+    def _price(self, coin: Row, chosen: ListingEntry) -> Price:
+        return Price(
             value=coin["value"],
-            listing_id=coin["listing_id"],
+            source=chosen.source,
+            source_id=chosen.source_id,
             observed_at=coin["observed_at"],
             published_at=self._shared(coin["published_at"]),
             method=intern(coin["method"]),

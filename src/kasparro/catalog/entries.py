@@ -1,4 +1,7 @@
-"""What the catalog keeps per coin. Slots without garbage collection: there are as many entries as coins, and they form no cycles."""
+"""What the catalog keeps per coin. Slots without garbage collection: there are as many entries as coins, and they form no cycles.
+
+What is shown of a coin is kept as it is shown, so that it is encoded as it stands. Amounts in US dollars, times aware UTC.
+"""
 
 from array import array
 from collections.abc import Mapping
@@ -14,29 +17,40 @@ class Held(msgspec.Struct, frozen=True, gc=False, kw_only=True, eq=False):
     """Base of what the catalog holds."""
 
 
-class QuoteEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
-    """The newest quote of a listing. Amounts in US dollars, times aware UTC."""
+class Quote(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """The newest quote of one of the coin's listings."""
 
-    price: float
-    market_cap: float | None
-    volume_24h: float | None
+    source: str
+    source_id: str
+    price: float = msgspec.field(name="price_usd")
+    market_cap: float | None = msgspec.field(name="market_cap_usd")
+    volume_24h: float | None = msgspec.field(name="volume_24h_usd")
     observed_at: datetime
     fetched_at: datetime
 
 
-class JudgementEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
-    """A live judgement on the coin, whatever its verdict."""
+class Judgement(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """Whether a listing is the coin, and why."""
 
-    judgement_id: int
+    judgement_id: int = msgspec.field(name="id")
     source: str
     source_id: str
     verdict: Verdict
     rule: str
     confidence: float
-    evidence: bytes  # JSON
+    evidence: msgspec.Raw  # JSON
     decided_by: str
     note: str | None
     created_at: datetime
+
+
+class Contract(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """A contract address of one of the coin's listings; the platform as the source names it."""
+
+    source: str
+    source_id: str
+    platform: str
+    address: str
 
 
 class ListingEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
@@ -48,25 +62,26 @@ class ListingEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     symbol: str
     name: str
     active: bool
-    contracts: tuple[tuple[str, str], ...]  # (platform, address)
-    quote: QuoteEntry | None
-    judgement: JudgementEntry
+    contracts: tuple[Contract, ...]  # by platform and address
+    quote: Quote | None
+    judgement: Judgement
 
 
-class PriceEntry(Held, frozen=True, gc=False, kw_only=True, eq=False):
-    """What stands published for the coin, in US dollars."""
+class Price(Held, frozen=True, gc=False, kw_only=True, eq=False):
+    """What the service says the coin costs, and why."""
 
-    value: float
-    listing_id: int  # the listing whose quote was chosen; one of the coin's own
-    observed_at: datetime
-    published_at: datetime
+    value: float = msgspec.field(name="value_usd")
+    source: str
+    source_id: str  # the listing whose quote was chosen
     method: str
     sources_used: tuple[str, ...]
     spread_pct: float | None
+    observed_at: datetime
+    published_at: datetime
     confidence: float
     flags: tuple[str, ...]
-    market_cap: float | None
-    volume_24h: float | None
+    market_cap: float | None = msgspec.field(name="market_cap_usd")
+    volume_24h: float | None = msgspec.field(name="volume_24h_usd")
 
 
 class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
@@ -78,13 +93,17 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     name: str
     sources: tuple[str, ...]  # those that say a price of it; of a coin without any price, those that list it
     listings: tuple[ListingEntry, ...]
-    others: tuple[JudgementEntry, ...]  # `different` and `unsure`
+    others: tuple[Judgement, ...]  # `different` and `unsure`
     aliases: tuple[str, ...]
     wraps: int | None  # the key of the coin that it stands for, which may have been merged since
-    price: PriceEntry | None
-    # Prepared bytes, None where there is no price: encoded when they are asked for.
-    row: bytes | None  # its row of /data, JSON
-    told: tuple[bytes, ...] | None  # all that its own rows say of it, JSON in pieces: see details.py
+    price: Price | None
+    row: bytes | None  # its row of /data as JSON; None where there is no price: encoded when it is asked for
+
+    @property
+    def chosen(self) -> ListingEntry | None:
+        """The listing whose quote is the price."""
+        price = self.price
+        return None if price is None else next(n for n in self.listings if (n.source, n.source_id) == (price.source, price.source_id))
 
 
 class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):

@@ -84,7 +84,7 @@ def symbols(entry: Entry | None) -> Collection[str]:
 
 def addresses(entry: Entry | None) -> Collection[str]:
     """What the index by address has of a coin."""
-    return () if entry is None else dict.fromkeys(folded_address(address) for n in entry.listings for _, address in n.contracts)
+    return () if entry is None else dict.fromkeys(folded_address(contract.address) for n in entry.listings for contract in n.contracts)
 
 
 def wrapped(entry: Entry | None) -> Collection[int]:

@@ -5,7 +5,7 @@ from math import inf
 
 import msgspec
 
-from kasparro.catalog.entries import Catalog, Entry, JudgementEntry, ListingEntry
+from kasparro.catalog.entries import Catalog, Entry, Judgement, ListingEntry
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.records import Pieces, Verdict
 
@@ -18,7 +18,7 @@ Queued = tuple[float, int, int]
 class Judged(msgspec.Struct, frozen=True, gc=False):
     """A judgement with both its sides."""
 
-    judgement: JudgementEntry
+    judgement: Judgement
     coin: Entry  # the coin in question
     listing: ListingEntry | None  # None: it waits for a coin
     now: Entry | None  # the coin that the listing is
@@ -48,7 +48,7 @@ def judged(catalog: Catalog, place: Queued) -> Judged:
     return Judged(judgement, entry, listing, now, _at_stake(entry, listing))
 
 
-def _of(catalog: Catalog, entry: Entry, verdict: Verdict) -> Iterator[tuple[JudgementEntry, ListingEntry | None]]:
+def _of(catalog: Catalog, entry: Entry, verdict: Verdict) -> Iterator[tuple[Judgement, ListingEntry | None]]:
     """A coin's judgements of a verdict, each with its listing."""
     if verdict == "same":
         yield from ((listing.judgement, listing) for listing in entry.listings)

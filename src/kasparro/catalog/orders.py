@@ -5,21 +5,20 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 
-from kasparro.catalog.entries import Entry, Orders, PriceEntry
+from kasparro.catalog.entries import Entry, Orders, Price
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.records import Pieces
 
 _KEYS_PER_PIECE = 2_000
 _PLACED_PER_PIECE = 200
 _FEW = 4  # with a quarter of the coins placed anew, sorting all costs no more
-_NOWHERE = (inf, inf)
 
-_Place = tuple[tuple[float, float], str]
-_Amounts = Callable[[PriceEntry], tuple[float, float]]
+_Place = tuple[float, float, str]
+_Amounts = Callable[[Price], tuple[float, float]]
 
 
 def make_orders(entries: dict[int, Entry], previous: Orders, changed: Collection[int], *, coins_changed: bool) -> Pieces[Orders]:
-    """The places of all coins. `previous` gives those of coins whose keys are not in `changed`."""
+    """The places of all coins. `changed` are the keys of the coins with a price now or in `previous` of which anything changed."""
     by_id, by_id_all = previous.id, previous.id_all
     if coins_changed:
         ids: list[tuple[str, int]] = []
@@ -38,9 +37,10 @@ def make_orders(entries: dict[int, Entry], previous: Orders, changed: Collection
         rank = yield from _placed(entries, previous.rank, changed, _by_market_cap)
         volume = yield from _placed(entries, previous.volume, changed, _by_volume)
     else:
-        rank = yield from _by_amount(entries, by_id, _by_market_cap)
+        # Most stand about where they stood, which makes sorting them a fraction of the work.
+        rank = yield from _by_amount(entries, by_id if coins_changed else previous.rank, _by_market_cap)
         yield
-        volume = yield from _by_amount(entries, by_id, _by_volume)
+        volume = yield from _by_amount(entries, by_id if coins_changed else previous.volume, _by_volume)
     yield
     return Orders(
         # An order that stayed the same is kept once, over all the versions of which the orders are remembered.
@@ -75,7 +75,8 @@ def _placed(entries: dict[int, Entry], order: "array[int]", changed: Collection[
 
     def place(key: int) -> _Place:
         entry = entries[key]
-        return (_NOWHERE if entry.price is None else amounts(entry.price)), entry.coin_id
+        first, second = (inf, inf) if entry.price is None else amounts(entry.price)
+        return first, second, entry.coin_id
 
     kept = [key for key in order if key not in changed]
     yield
@@ -97,25 +98,25 @@ def _placed(entries: dict[int, Entry], order: "array[int]", changed: Collection[
     return result
 
 
-def _by_amount(entries: dict[int, Entry], by_id: "array[int]", amounts: _Amounts) -> Pieces["array[int]"]:
+def _by_amount(entries: dict[int, Entry], keys: "array[int]", amounts: _Amounts) -> Pieces["array[int]"]:
     """The coins with a price by two amounts, then by id."""
-    rows: list[tuple[tuple[float, float], str, int]] = []
-    for number, key in enumerate(by_id):
+    rows: list[tuple[float, float, str, int]] = []  # flat: nested tuples take three times as long to compare
+    for number, key in enumerate(keys):
         entry = entries[key]
         if entry.price is not None:
-            rows.append((amounts(entry.price), entry.coin_id, key))
+            rows.append((*amounts(entry.price), entry.coin_id, key))
         if number % _KEYS_PER_PIECE == 0:
             yield
     rows = yield from sort_in_pieces(rows)
     yield
-    return array("i", [row[2] for row in rows])
+    return array("i", [row[3] for row in rows])
 
 
-def _by_market_cap(price: PriceEntry) -> tuple[float, float]:
+def _by_market_cap(price: Price) -> tuple[float, float]:
     return _descending(price.market_cap), _descending(price.volume_24h)
 
 
-def _by_volume(price: PriceEntry) -> tuple[float, float]:
+def _by_volume(price: Price) -> tuple[float, float]:
     return _descending(price.volume_24h), _descending(price.market_cap)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from kasparro.catalog.entries import Entry, PriceEntry
+from kasparro.catalog.entries import Entry, Price
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -24,7 +24,7 @@ class CoinRow(msgspec.Struct, frozen=True, gc=False):
     volume_24h_usd: float | None
 
 
-def data_row(coin_id: str, symbol: str, name: str, sources: tuple[str, ...], price: PriceEntry | None) -> CoinRow:
+def data_row(coin_id: str, symbol: str, name: str, sources: tuple[str, ...], price: Price | None) -> CoinRow:
     """A coin's row from what it is made of."""
     if price is None:
         return CoinRow(symbol, name, sources, None, coin_id, None, None, (), None, None)
@@ -93,14 +93,13 @@ def price_rows(entry: Entry) -> list[PriceRow]:
     price = entry.price
     if price is None:
         return []
-    chosen = next(n for n in entry.listings if n.listing_id == price.listing_id)
     return [
         PriceRow(
             entry.coin_id,
             entry.symbol,
             price.value,
-            chosen.source,
-            chosen.source_id,
+            price.source,
+            price.source_id,
             price.method,
             price.sources_used,
             price.spread_pct,

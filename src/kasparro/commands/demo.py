@@ -13,7 +13,7 @@ from rich.console import Console
 from kasparro import app
 from kasparro.clock import SystemClock
 from kasparro.demo.answers import Answers
-from kasparro.demo.market import made_market
+from kasparro.demo.market import made_market, with_doubts
 from kasparro.demo.server import GECKO, PAPRIKA, STEP_SECONDS, MarketServer, served
 from kasparro.demo.story import Story
 from kasparro.errors import KasparroError
@@ -43,7 +43,7 @@ async def demo(settings: Settings, fault: str | None) -> None:
 
     # A little in the past, as every source's prices are.
     began = clock.now().replace(microsecond=0) - timedelta(seconds=2 * STEP_SECONDS)
-    market = MarketServer(Answers(made_market(), began), clock)
+    market = MarketServer(Answers(with_doubts(made_market()), began), clock)
     with tempfile.TemporaryDirectory(prefix="kasparro-demo-", ignore_cleanup_errors=True) as folder:
         async with served(market) as url:
             ours = _beside(settings, url, Path(folder))

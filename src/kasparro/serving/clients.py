@@ -1,6 +1,6 @@
 """Who asks: the address behind a request, seen through the proxies that are trusted and no others."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -16,6 +16,10 @@ class Clients:
     def __init__(self, trusted: Networks) -> None:
         self._trusted = tuple(trusted)
         self._known = lru_cache(maxsize=1_024)(self._name)
+
+    def of(self, peer: str | None, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """The client of a request by its headers, whose names are in lower case."""
+        return self.name(peer, b",".join([value for name, value in headers if name == b"x-forwarded-for"]))
 
     def name(self, peer: str | None, forwarded_for: bytes) -> str:
         """The client of a request. `peer` is the other end's address, `forwarded_for` its X-Forwarded-For, empty where there is none.

@@ -1,11 +1,12 @@
 """Cursors: where the reader of a list has got to.
 
 A cursor grants nothing that the list does not show anyway, so its check needs no secret: it tells a mistyped cursor, or one
-of another list, from a real one, and is the same on every replica.
+of another list, from a real one, and is the same on every replica. Anybody can make one, so that what is in it is bounded.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
+from typing import Annotated
 
 import msgspec
 
@@ -13,15 +14,16 @@ from kasparro.serving.problems import ProblemError
 
 _CHECK_BYTES = 9
 _PERSON = b"kasparro cursor"
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what an index of the database holds
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
     """The place after the last coin that was shown."""
 
-    version: int  # of the catalog whose order is walked; 0: an order by id, which needs none
-    position: int = 0  # in that order
+    version: _Number  # of the catalog whose order is walked; 0: an order by id, which needs none
+    position: _Number = 0  # in that order
     after: str | None = None  # the id (of what is sorted by id) after which the list goes on
-    grade: int = 0  # how well the last row matched, where the best matches come first
+    grade: _Number = 0  # how well the last row matched, where the best matches come first
 
 
 def write(place: Place, listed: str) -> str:

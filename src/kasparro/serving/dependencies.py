@@ -11,10 +11,13 @@ from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock
 from kasparro.metrics import Metrics
 from kasparro.records import Checkpoint, Outlook, RunSummary, Said, Trigger, Verdict
+from kasparro.serving.cors import Cors
 from kasparro.serving.rate_limit import RateLimit
 from kasparro.serving.readers import Readers
+from kasparro.serving.token import TokenCheck
 from kasparro.settings import Settings
 from kasparro.sources.manners import Manners
+from kasparro.store.figures import Figures
 from kasparro.store.pool import Database
 
 
@@ -56,6 +59,13 @@ class Judge(Protocol):
         """Let the rules decide again where a person had. Raises NotKnownError (`judgement_unknown`), and RefusedError for a rule's."""
 
 
+@dataclass
+class KeptFigures:
+    """The figures of the database that were read last; None: none yet."""
+
+    kept: Figures | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dependencies:
     """Everything that a request may need."""
@@ -70,8 +80,19 @@ class Dependencies:
     random: random.Random
     readers: Readers
     metrics: Metrics = field(default_factory=Metrics)
+    figures: KeptFigures = field(default_factory=KeptFigures)
     manners: Mapping[str, Manners] = field(default_factory=dict)  # towards each source that this process asks
     admin_wait_seconds: float = 60.0  # how long POST /admin/run-etl?wait=true waits
+
+    @cached_property
+    def cors(self) -> Cors:
+        """Which other sites' pages may read."""
+        return Cors(self.settings.cors_origins)
+
+    @cached_property
+    def token(self) -> TokenCheck:
+        """Who may use what is under /admin."""
+        return TokenCheck(self.settings)
 
     @cached_property
     def rate_limit(self) -> RateLimit | None:

@@ -99,6 +99,13 @@ def rate_limited(wait_seconds: float) -> ProblemError:
     return ProblemError(429, "rate_limited", detail, headers=[("retry-after", str(seconds))])
 
 
+def too_many_attempts(wait_seconds: float) -> ProblemError:
+    """429 for a client that has sent too many wrong tokens."""
+    seconds = ceil(wait_seconds)
+    detail = f"too many wrong tokens came from this address; for {seconds} s none of it is looked at, the right one included"
+    return ProblemError(429, "too_many_attempts", detail, headers=[("retry-after", str(seconds))])
+
+
 def database_unavailable() -> ProblemError:
     """503 where only the database could answer."""
     detail = "the database does not answer, and only it knows this; /data and /coins are served meanwhile. Try again soon"

@@ -25,15 +25,17 @@ class Buckets:
 
     def refuse(self, client: str, now: float) -> float | None:
         """Seconds until the client may ask again, or None where it may now and has hereby. `now` in monotonic seconds."""
-        full_at = max(self._full_at.pop(client, now), now) + self._token_seconds
-        wait = full_at - now - _MINUTE
-        if wait > _SLACK:
-            self._full_at[client] = full_at - self._token_seconds
-            return wait
-        self._full_at[client] = full_at
+        wait = self.wait(client, now)
+        full_at = max(self._full_at.pop(client, now), now)
+        self._full_at[client] = full_at if wait is not None else full_at + self._token_seconds
         if len(self._full_at) > self._clients_max:
             del self._full_at[next(iter(self._full_at))]
-        return None
+        return wait
+
+    def wait(self, client: str, now: float) -> float | None:
+        """Seconds until the client may ask again, or None where it may now; this costs it nothing."""
+        wait = max(self._full_at.get(client, now), now) + self._token_seconds - now - _MINUTE
+        return wait if wait > _SLACK else None
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -51,5 +53,4 @@ class RateLimit:
 
         `peer` is the address at the other end, header names are in lower case, `now` is in monotonic seconds.
         """
-        forwarded_for = b",".join([value for name, value in headers if name == b"x-forwarded-for"])
-        return self._buckets.refuse(self._clients.name(peer, forwarded_for), now)
+        return self._buckets.refuse(self._clients.of(peer, headers), now)

@@ -7,7 +7,7 @@ from urllib.parse import quote as percent_encoded
 import msgspec
 
 from kasparro import logs
-from kasparro.catalog.entries import Catalog, Entry, ListingEntry, QuoteEntry
+from kasparro.catalog.entries import Catalog, Entry, ListingEntry, Quote
 from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Answer, Call, Operation
@@ -26,14 +26,13 @@ _TABLE_ROWS = 24
 _CANDLES_MAX = 400
 _WRAPPING_MAX = 20
 _WAITED_SECONDS = 1.0  # for the database: the page is good without its history
-_PLACES = {"coingecko": "https://www.coingecko.com/en/coins/{}", "coinpaprika": "https://coinpaprika.com/coin/{}/"}
 
 
 class Said(msgspec.Struct, frozen=True):
     """A listing of the coin beside what it was last quoted at."""
 
     listing: ListingEntry
-    quote: QuoteEntry | None
+    quote: Quote | None
     apart: float | None  # per cent, from the published price
     chosen: bool
     href: str | None  # of the source's own page
@@ -131,12 +130,12 @@ def _told(catalog: Catalog, entry: Entry) -> Told:
 
 
 def _said(entry: Entry, listing: ListingEntry) -> Said:
-    place = _PLACES.get(listing.source)
+    place = words.PLACES.get(listing.source)
     return Said(
         listing=listing,
         quote=listing.quote,
         apart=None if listing.quote is None or entry.price is None else change(listing.quote.price, entry.price.value),
-        chosen=entry.price is not None and entry.price.listing_id == listing.listing_id,
+        chosen=listing is entry.chosen,
         href=None if place is None else place.format(percent_encoded(listing.source_id, safe="")),
     )
 
@@ -146,8 +145,8 @@ def _contracts(listings: Sequence[ListingEntry]) -> list[Contract]:
     found: dict[tuple[str, str], list[str]] = {}
     spelled: dict[tuple[str, str], str] = {}
     for listing in listings:
-        for platform, address in listing.contracts:
-            key = (platform, address.casefold())
-            spelled.setdefault(key, address)
+        for contract in listing.contracts:
+            key = (contract.platform, contract.address.casefold())
+            spelled.setdefault(key, contract.address)
             found.setdefault(key, []).append(listing.source)
     return [Contract(key[0], spelled[key], tuple(dict.fromkeys(sources))) for key, sources in found.items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kasparro.catalog.entries import JudgementEntry, ListingEntry
+from kasparro.catalog.entries import Judgement, ListingEntry
 from kasparro.resolver.rules import RULES
 from kasparro.web import figures, words
 
@@ -31,7 +31,7 @@ class Reason(msgspec.Struct, frozen=True):
 class Why(msgspec.Struct, frozen=True):
     """A judgement, explained."""
 
-    judgement: JudgementEntry
+    judgement: Judgement
     name: str  # the listing's, where it is known
     symbol: str
     verdict: str
@@ -42,7 +42,7 @@ class Why(msgspec.Struct, frozen=True):
     reasons: tuple[Reason, ...]  # the weightiest first
 
 
-def explained(judgement: JudgementEntry, listing: ListingEntry | None) -> Why:
+def explained(judgement: Judgement, listing: ListingEntry | None) -> Why:
     """A judgement for a person to read. Evidence of a shape that is not known is left to the JSON."""
     evidence = _DECODER.decode(judgement.evidence)
     rules = evidence.get("rules")
@@ -65,13 +65,14 @@ def told_once(whys: list[Why]) -> list[Why]:
     told: set[bytes] = set()
     shown: list[Why] = []
     for why in whys:
-        repeated = bool(why.reasons) and why.judgement.evidence in told
-        told.add(why.judgement.evidence)
+        evidence = bytes(why.judgement.evidence)
+        repeated = bool(why.reasons) and evidence in told
+        told.add(evidence)
         shown.append(msgspec.structs.replace(why, reasons=(), summary=_TOLD) if repeated else why)
     return shown
 
 
-def _summary(judgement: JudgementEntry, *, known: bool) -> str:
+def _summary(judgement: Judgement, *, known: bool) -> str:
     if judgement.decided_by == "person":
         return _BY_PERSON
     if judgement.rule == "own":

@@ -10,6 +10,8 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _MINUS = "\u2212"
 NOT_KNOWN = "\u2013"  # an en dash
 _WIDE, _MIDDLING = 1_000, 100
+_MINUTE, _TENTHS = 59.5, 9.95  # what these would be rounded to is written otherwise
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def price(value: float | None) -> str:
@@ -51,6 +53,20 @@ def percent(value: float | None) -> str:
 def whole(value: int) -> str:
     """A count."""
     return f"{value:,}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units, to the tenth of a second where it is short."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s" if seconds < _TENTHS else f"{seconds:.0f} s"
+    rest, told = round(seconds), list[str]()
+    for size, unit in _SPANS:
+        count, rest = divmod(rest, size)
+        if count:
+            told.append(f"{count:,} {unit}")
+        elif told:
+            break
+    return " ".join(told[:2])
 
 
 def moment(at: datetime) -> str:

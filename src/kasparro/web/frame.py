@@ -114,6 +114,7 @@ class Frame:
                 "amount": figures.amount,
                 "percent": figures.percent,
                 "whole": figures.whole,
+                "span": figures.span,
                 "moment": figures.moment,
                 "iso": figures.iso,
                 "segment": lambda text: quote(text, safe=""),

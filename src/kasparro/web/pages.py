@@ -2,7 +2,7 @@
 
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Operation
-from kasparro.web import coin, coins
+from kasparro.web import coin, coins, review, run, runs
 from kasparro.web.files import Files
 from kasparro.web.frame import Frame
 from kasparro.web.sparks import Sparks
@@ -16,5 +16,8 @@ def pages(services: Dependencies) -> list[Operation]:
     return [
         *coins.pages(frame, sparks),
         *coin.pages(frame, sparks),
+        *runs.pages(frame),
+        *run.pages(frame),
+        *review.pages(frame),
         files.operation(),
     ]

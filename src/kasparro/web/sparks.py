@@ -58,7 +58,7 @@ class Sparks:
 
     async def _read(self, entries: Sequence[Entry], now: datetime) -> None:
         listings = [(n.listing_id, e.coin_key) for e in entries for n in e.listings]
-        chosen = {e.coin_key: n for e in entries for n in e.listings if e.price is not None and n.listing_id == e.price.listing_id}
+        chosen = {e.coin_key: n for e in entries if (n := e.chosen) is not None}
         paths = [(n.listing_id, PATHS[n.source]) for n in chosen.values() if n.source in PATHS]
         async with self._services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
             found = await history.recent_closes(conn, listings, now - SPAN)

@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 _SOURCES = {"coingecko": ("CoinGecko", "CG"), "coinpaprika": ("CoinPaprika", "CP"), "files": ("Files", "FI")}
+# Where a source shows a listing to people, by its id.
+PLACES = {"coingecko": "https://www.coingecko.com/en/coins/{}", "coinpaprika": "https://coinpaprika.com/coin/{}/"}
 
 
 class Meaning(NamedTuple):
@@ -31,7 +33,13 @@ VERDICTS = {
     "different": "is another coin",
     "unsure": "may be this coin: a person should look",
 }
-_CERTAINTIES = ((0.99, "all but certain"), (0.9, "very likely"), (0.7, "likely"), (0.5, "more likely than not"))
+CERTAINTIES = (
+    (0.99, "all but certain"),
+    (0.9, "very likely"),
+    (0.7, "likely"),
+    (0.55, "more likely than not"),
+    (0.45, "as likely as not"),
+)
 
 
 def source_name(source: str) -> str:
@@ -51,4 +59,4 @@ def flag(name: str) -> Meaning:
 
 def certainty(confidence: float) -> str:
     """A probability in words."""
-    return next((text for least, text in _CERTAINTIES if confidence >= least), "unlikely")
+    return next((text for least, text in CERTAINTIES if confidence >= least), "unlikely")

@@ -1,4 +1,4 @@
-"""Drift as /stats shows it, per source."""
+"""Drift as it is shown, per source."""
 
 from datetime import datetime
 from typing import Literal
