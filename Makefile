@@ -118,6 +118,10 @@ lock: $(MADE) ## the lock files anew; LOCK_FLAGS= keeps the versions that still 
 	$(COMPILE) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
+.PHONY: licences
+licences: $(DEVELOPMENT) ## docs/licences.md anew, from what is installed
+	@PYTHONPATH=. $(BIN)/python -m tests.packaging.licences
+
 $(MADE):
 	@python=; for candidate in $(if $(PYTHON),'$(PYTHON)',$(CANDIDATES)); do \
 		if "$$candidate" -c '$(SUITABLE)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
+import msgspec
 import pytest
 
 from kasparro.api.hot import KEPT_BYTES, HotAnswers
@@ -157,3 +158,14 @@ def test_what_is_kept_is_bounded(filled: Server) -> None:
     assert sum(len(kept.body) for kept in hot._kept.values()) <= KEPT_BYTES
     assert hot.answer(b"/data?limit=0", (), (), None, with_body=True) is not None
     assert hot.answer(b"/data?limit=1", (), (), None, with_body=True) is None
+
+
+def test_what_is_kept_goes_with_its_catalog(filled: Server) -> None:
+    """Also where nobody asks for anything afterwards: an old catalog is as large as the current one."""
+    holder, hot = filled.services.catalog, HotAnswers(filled.services)
+    hot.keep(holder.current, b"/data", None, "/data", [(b"etag", b'W/"1"')], b"[]")
+
+    holder._take(msgspec.structs.replace(holder.current), ())
+
+    assert not hot._kept
+    assert hot._catalog is holder.current

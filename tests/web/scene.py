@@ -11,7 +11,7 @@ import msgspec
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import SystemClock
 from kasparro.demo.answers import Answers
-from kasparro.demo.market import made_market
+from kasparro.demo.market import made_market, with_doubts
 from kasparro.demo.server import GECKO, PAPRIKA, MarketServer, served
 from kasparro.ingest import past
 from kasparro.ingest.judge import PersonsJudge
@@ -58,7 +58,7 @@ def _settings(url: str) -> Settings:
 async def made_scene(postgres: Cluster) -> AsyncIterator[Scene]:
     """The service after two runs and an import of the past."""
     clock = SystemClock()
-    answers = Answers(made_market(), clock.now().replace(microsecond=0) - timedelta(seconds=30))
+    answers = Answers(with_doubts(made_market()), clock.now().replace(microsecond=0) - timedelta(seconds=30))
     async with served(MarketServer(answers, clock)) as url:
         settings = _settings(url)
         database = await Database.open(postgres.url(await postgres.create()), settings)

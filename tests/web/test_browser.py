@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from kasparro.web import figures
+from tests.api.conftest import Server
+from tests.api.factory import Market
 from tests.conftest import Cluster
 from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, chromium
 from tests.web.scene import Scene, made_scene
@@ -147,6 +149,22 @@ async def test_prices_change_in_place(visitor: Visitor, scene: Scene) -> None:
         assert value.price is not None
         assert await listed.text(cell) == await alone.text(figure) == figures.price(value.price.value)
         assert listed.trouble == alone.trouble == []
+
+
+async def test_the_first_prices_come_to_an_open_page(api: Server, market: Market) -> None:
+    """Whoever looks at a service that has just begun need not load the page again; flags change with the prices."""
+    async with chromium() as browser, Visitor(browser, api.url).visit() as visit:
+        await _settled(visit, "/", "[data-state=on]")
+        assert await visit.page.locator("tbody").count() == 0
+        key = await market.coin("first", 2.0)
+        await api.refresh()
+        await visit.page.locator("tr[data-id=first]").wait_for()
+        await market.reprice(key, 3.0)
+        await market.execute("UPDATE latest_prices SET flags = '{single_source,thin}'")
+        await api.refresh()
+        await visit.page.get_by_role("table").get_by_text("thin market").wait_for()
+        assert await visit.text("[data-figure=price]") == "$3.00"
+        assert visit.trouble == []
 
 
 async def test_a_lost_connection_is_shown_and_made_anew(visitor: Visitor) -> None:

@@ -5,7 +5,7 @@ for byte what the application would answer, but for the request's own headers.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.headers import DATA, EVERY, Header, RequestIds, lines
+from kasparro.store.run_history import RunHead
 
 KEPT_BYTES = 16_000_000
 KEPT_BODY_BYTES = 1_000_000
@@ -50,6 +51,14 @@ class HotAnswers:
         self._given_lines = b""
         self._cors_origin: bytes | None = None  # that asked last, and what it is told
         self._cors_lines = b""
+        self._holder.followers.append(self)
+
+    def swapped(self, coin_keys: Collection[int]) -> None:  # noqa: ARG002
+        """See Follower. Without it the last catalog would stay in memory until somebody asks for something."""
+        self._current()
+
+    def run_ended(self, run: RunHead) -> None:
+        """See Follower."""
 
     def keep(self, catalog: Catalog, target: bytes, encoding: Encoding | None, route: str, headers: Sequence[Header], body: bytes) -> None:
         """Keep a 200 that was made from a catalog. `headers` are all that do not belong to one request, the ETag among them."""

@@ -34,7 +34,13 @@ class Written(Record, frozen=True, kw_only=True):
 
     result: PartResult
     quoted: tuple[int, ...] = ()  # listings with another newest quote
-    news: tuple[int, ...] = ()  # listings of which something changed that they are judged by
+    redescribed: tuple[int, ...] = ()  # listings that are new or called otherwise, come or gone, or that have other contracts
+    first: tuple[int, ...] = ()  # listings with their first quote
+
+    @property
+    def news(self) -> tuple[int, ...]:
+        """Listings of which something changed that they are judged by."""
+        return (*self.redescribed, *self.first)
 
 
 class Committed(Written, frozen=True, kw_only=True):
@@ -96,7 +102,13 @@ async def commit_page(
         absent=absent_after(due.checkpoint, page),
     )
     await _finish(conn, checkpoint, known, gone, fetch, run_id=run_id, settings=settings, now=now)
-    return Committed(result=rows.result(page, rates_written), checkpoint=checkpoint, quoted=rows.quotes.listing_ids, news=rows.news())
+    return Committed(
+        result=rows.result(page, rates_written),
+        checkpoint=checkpoint,
+        quoted=rows.quotes.listing_ids,
+        redescribed=rows.redescribed(),
+        first=rows.quotes.first_ids,
+    )
 
 
 async def replay_page(
@@ -121,7 +133,12 @@ async def replay_page(
     rates_written = await quotes.write_rates(conn, fetch.source, page.rates, fetch.fetched_at) if page.rates else 0
     await raw_pages.replace_rejects(conn, stored, page.rejects, settings.statement_rows_max)
     await runs.renew_lease(conn, run_id, settings.lease_seconds)
-    return Written(result=rows.result(page, rates_written), quoted=rows.quotes.listing_ids, news=rows.news())
+    return Written(
+        result=rows.result(page, rates_written),
+        quoted=rows.quotes.listing_ids,
+        redescribed=rows.redescribed(),
+        first=rows.quotes.first_ids,
+    )
 
 
 class _Rows(Record, frozen=True, kw_only=True):
@@ -132,9 +149,9 @@ class _Rows(Record, frozen=True, kw_only=True):
     contracts_of: list[int]
     quotes: quotes.QuotesWritten
 
-    def news(self) -> tuple[int, ...]:
-        """The listings of which something changed that they are judged by."""
-        return (*self.listings, *self.contracts_of, *self.quotes.first_ids)
+    def redescribed(self) -> tuple[int, ...]:
+        """The listings that are new or called otherwise, come or gone, or that have other contracts."""
+        return (*self.listings, *self.contracts_of)
 
     def result(self, page: Page, rates_written: int) -> PartResult:
         """As it is counted."""

@@ -1,4 +1,4 @@
-"""Columns of many rows as parameters, each an array literal of Postgres in one text.
+"""Columns of many rows as parameters, each an array literal of Postgres in one text; and short lists that come as a text.
 
 The driver looks at every element of an array twice, in ways that are made for nested ones: of what a run costs this process, a
 quarter went there. A literal costs a tenth of it, and the server as much to read as the array. Long texts go as arrays all the same.
@@ -6,6 +6,8 @@ quarter went there. A literal costs a tenth of it, and the server as much to rea
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 
 import msgspec
 
@@ -29,3 +31,9 @@ def scalars(values: Sequence[float | bool | datetime | None]) -> str:
     """An array of numbers, truth values or aware times; None is null. Every float64 comes out as it went in, but for infinities and NaN."""
     # But for its brackets JSON is what Postgres reads.
     return "{" + _encoded(values)[1:-1].decode() + "}"
+
+
+@lru_cache(maxsize=1_000)
+def parts(text: str) -> tuple[str, ...]:
+    """A short list that comes joined by commas; always the same object for the same text, of which there are few."""
+    return tuple([intern(part) for part in text.split(",")]) if text else ()

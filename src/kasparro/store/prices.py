@@ -7,7 +7,7 @@ import asyncpg
 
 from kasparro.records import Price, Record
 from kasparro.store import queries
-from kasparro.store.columns import scalars, texts
+from kasparro.store.columns import parts, scalars, texts
 
 _SQL = queries.load("prices")
 
@@ -19,11 +19,11 @@ async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int
             value=row["value"],
             observed_at=row["observed_at"],
             method=row["method"],
-            sources_used=tuple(row["sources_used"]),
+            sources_used=parts(row["sources_used"]),
             listing_id=row["listing_id"],
             spread_pct=row["spread_pct"],
             confidence=row["confidence"],
-            flags=tuple(row["flags"]),
+            flags=parts(row["flags"]),
             market_cap=row["market_cap"],
             volume_24h=row["volume_24h"],
         )

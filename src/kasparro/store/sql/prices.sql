@@ -1,8 +1,9 @@
 -- Prices: what was published for a coin.
 
 -- name: select_latest_prices
--- What stands published for the given coins.
-SELECT coin_key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h
+-- What stands published for the given coins; lists come joined by commas.
+SELECT coin_key, listing_id, observed_at, value, method, array_to_string(sources_used, ',') AS sources_used, spread_pct, confidence,
+       array_to_string(flags, ',') AS flags, market_cap, volume_24h
 FROM latest_prices WHERE coin_key = ANY($1::text::integer[]);
 
 -- name: select_turned_stale

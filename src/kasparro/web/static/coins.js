@@ -7,6 +7,7 @@ const TYPING = 180; // milliseconds without a key before the search is asked
 const search = document.querySelector("input[type=search]");
 const form = search.form;
 let live = null;
+let lookedAt = 0;
 
 const list = () => document.getElementById("coins");
 const figure = (row, kind) => row.querySelector(`[data-figure="${kind}"]`);
@@ -30,6 +31,9 @@ function take(coin) {
     meter.value = coin.confidence;
     meter.nextElementSibling.textContent = coin.confidence.toFixed(2);
   }
+  // What a flag means stands in the legend already.
+  const marks = coin.flags.map((name) => document.querySelector(`.legend .flag-${CSS.escape(name)}`)?.cloneNode(true)).filter(Boolean);
+  row.querySelector("[data-flags]").replaceChildren(...marks.flatMap((mark) => [mark, " "]));
   const seen = row.querySelector("time");
   if (seen) {
     seen.dateTime = coin.observed_at;
@@ -43,7 +47,12 @@ function follow() {
   live = new Live({
     ids,
     onPrice: take,
-    onRun: () => ids.length === 0 && search.value === "" && load(location.href),
+    onVersion: ({ version }) => {
+      // On a service that has just begun there is something to show now. Once for each version: the list may still be empty.
+      if (ids.length || search.value || !version || version === lookedAt) return;
+      lookedAt = version;
+      load(location.href);
+    },
     onState: (state) => showState(document.getElementById("live"), state),
   });
 }

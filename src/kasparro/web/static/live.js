@@ -3,10 +3,11 @@
 const WAIT_MOST = 60_000;
 
 export class Live {
-  constructor({ ids, onPrice, onRun = () => {}, onState }) {
+  constructor({ ids, onPrice = () => {}, onRun = () => {}, onVersion = () => {}, onState }) {
     this.ids = ids;
     this.onPrice = onPrice;
     this.onRun = onRun;
+    this.onVersion = onVersion;
     this.onState = onState;
     this.wait = 1000;
     this.open();
@@ -23,7 +24,11 @@ export class Live {
       this.onState("on");
     });
     source.addEventListener("price", (event) => this.onPrice(JSON.parse(event.data)));
-    source.addEventListener("run", (event) => this.onRun(JSON.parse(event.data)));
+    source.addEventListener("version", (event) => this.onVersion(JSON.parse(event.data)));
+    source.addEventListener("run", (event) => {
+      showHealth();
+      this.onRun(JSON.parse(event.data));
+    });
     source.addEventListener("reset", () => this.again());
     source.addEventListener("error", () => {
       this.onState("lost");
@@ -40,6 +45,19 @@ export class Live {
   close() {
     clearTimeout(this.timer);
     this.source?.close();
+  }
+}
+
+// The mark at the top of the page, after each run: whether all is well may be another matter then.
+async function showHealth() {
+  const mark = document.querySelector("[data-health]");
+  try {
+    const health = await (await fetch("/health")).json();
+    mark.className = `chip is-${health.status}`;
+    mark.title = health.reasons.join("; ") || mark.dataset.health;
+    mark.querySelector("[data-status]").textContent = health.status;
+  } catch {
+    // The state of the connection says enough.
   }
 }
 

@@ -104,10 +104,10 @@ function question(row) {
     h(
       "div",
       { className: "sides-by-side" },
-      h("section", { className: "side", "aria-label": "The listing" }, h("h3", {}, "The listing ", badge(listing.source), ` ${listing.name ?? listing.source_id}`), listingFacts(listing, null)),
+      h("div", { className: "side" }, h("h3", {}, "The listing ", badge(listing.source), ` ${listing.name ?? listing.source_id}`), listingFacts(listing, null)),
       h(
-        "section",
-        { className: "side", "aria-label": "The coin" },
+        "div",
+        { className: "side" },
         h("h3", {}, "The coin ", coinLink(coin.id, coin.name), " ", h("span", { className: "symbol" }, coin.symbol)),
         h("p", { className: "small" }, coin.latest_price_usd === null ? "No price" : price(coin.latest_price_usd), coin.market_cap_usd === null ? "" : `, market cap ${amount(coin.market_cap_usd)}`),
         ...coin.listings.flatMap((one) => [h("h4", {}, badge(one.source), " ", one.name ?? one.source_id, one.symbol ? ` (${one.symbol})` : ""), listingFacts(one, coin.id)]),
