@@ -23,6 +23,8 @@ PAGES = {
     "review-closed": ("/pages/review", "#token"),
     "review": ("/pages/review", "#token"),
 }
+# Colours are the theme's and what covers what is the width's: two of the four see all of both.
+CHECKED = {("light", WIDE), ("dark", NARROW)}
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +80,9 @@ async def test_a_page_is_fit_for_everybody(visitor: Visitor, name: str) -> None:
                 await visit.shoot(f"{name}-{theme}-{width}")
                 assert not await visit.overflows()
                 assert [t for t in visit.trouble if "404" not in t] == []
-                for closed in await visit.page.locator("details:not([open]) > summary").all():
-                    await closed.click()
+                await visit.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
                 assert not await visit.overflows()
-                if AXE.exists():
+                if AXE.exists() and (theme, width) in CHECKED:
                     assert await visit.violations() == []
     if not AXE.exists():
         pytest.skip("axe-core is not installed (npm --prefix tests/web ci)")
@@ -241,7 +242,7 @@ async def test_a_question_is_decided_and_taken_back(visitor: Visitor, scene: Sce
 
 
 async def test_when_all_is_decided_the_page_says_so(visitor: Visitor, scene: Scene) -> None:
-    """Every question decided as different; then nothing is left, here and after a reload, until they are taken back."""
+    """Nothing is left, here and in another tab; what was decided stands there and is taken back one by one, as its question returns."""
     async with visitor.visit() as visit:
         found = await _questions(visit)
         number = await found.count()
@@ -249,13 +250,28 @@ async def test_when_all_is_decided_the_page_says_so(visitor: Visitor, scene: Sce
             await found.nth(n).locator("[data-verdict=different]").click()
             await visit.page.locator("article.is-decided").nth(n).wait_for()
         assert await visit.text("#count") == "Nothing is left to decide."
-        async with visitor.visit() as later:
-            await _opened(later)
-            await later.page.get_by_text("Nothing is unsure").wait_for()
-            await later.shoot("review-empty")
-        for n in range(number):
-            await found.nth(n).get_by_role("button", name="Undo").click()
-            await found.nth(n).locator("[data-verdict=different]").wait_for()
+        await found.first.get_by_role("button", name="Undo").click()
+        await found.first.locator("[data-verdict=different]").click()
+        await visit.page.locator("article.is-decided").nth(number - 1).wait_for()
+    async with visitor.visit() as visit:
+        await _opened(visit)
+        await visit.page.get_by_text("Nothing is unsure").wait_for()
+        await visit.page.get_by_text("What people have decided").click()
+        said = visit.page.locator("#earlier-list .card")
+        await said.first.wait_for()
+        assert await said.count() == number
+        await visit.shoot("review-empty")
+        if AXE.exists():
+            assert await visit.violations() == []
+        for n in range(number - 1, -1, -1):
+            await said.first.get_by_role("button", name="Undo").click()
+            await _until(lambda n=n: _counted(visit, "#earlier-list .card .button", n))  # type: ignore[misc]
+        await visit.page.get_by_text("Nobody has decided anything yet").wait_for()
+        # Of the two that might have been one listing's coin, the rules took the one when the other was still excluded.
+        titles = " ".join(await visit.page.locator("article.question h2").all_inner_texts())
+        assert "Tourmaline Sound" in titles
+        assert "Lagoon Labs" in titles
+        assert visit.trouble == []
 
 
 async def test_a_token_that_holds_no_longer_is_asked_for_again(visitor: Visitor) -> None:
@@ -288,3 +304,64 @@ async def test_what_a_source_calls_its_coins_is_text_in_the_review(visitor: Visi
         assert await visit.page.title() == "Review · kasparro"
         assert not await visit.overflows()
         assert visit.trouble == []
+
+
+HOURS = 4
+ROW = '{"id":"velvet-quay","symbol":"vequ","name":"Velvet Quay","current_price":"n/a","last_updated":"2026-11-25T00:10:02Z"}'
+PAST = {9: ("failed", "CoinGecko answered status 503, four times"), 10: ("failed", "CoinGecko answered status 503, four times"),
+        11: ("degraded", "half of the pages of coingecko.markets did not come"), 24: ("skipped", "the source is left alone until 00:40"),
+        31: ("interrupted", None), 38: ("degraded", "12 rows in a hundred could not be used")}  # fmt: skip
+
+
+async def test_a_past_with_trouble_can_be_read(visitor: Visitor, scene: Scene) -> None:
+    """Every kind of mark, a budget that is half spent, rejects and drift: fit for everybody as well, and for a stranger to look at."""
+    database, now = scene.services.database, scene.services.clock.now()
+    async with database.write() as conn:
+        await conn.execute(
+            "UPDATE runs SET started_at = started_at - $1::interval, finished_at = finished_at - $1::interval", timedelta(hours=HOURS)
+        )
+        for n in range(44):
+            outcome, error = PAST.get(n, ("succeeded", None))
+            at = now - timedelta(minutes=5 * (44 - n))
+            run_id = await conn.fetchval(
+                "INSERT INTO runs (trigger, status, owner_host, owner_process, started_at, finished_at, lease_until, open)"
+                " VALUES ('schedule', $1, 'h', 'p', $2, $3, $2, false) RETURNING run_id",
+                outcome if outcome in ("succeeded", "interrupted") else "degraded", at, at + timedelta(seconds=7.4 + n % 5),
+            )  # fmt: skip
+            for source, each, why in (("coingecko", outcome, error), ("coinpaprika", "succeeded", None)):
+                rows = 0 if each in ("failed", "skipped") else 604 if source == "coingecko" else 253
+                if each != "interrupted":
+                    await conn.execute(
+                        "INSERT INTO run_sources (run_id, source, outcome, error, calls, parts, rows_received, rows_written, rows_revised,"
+                        " rows_rejected, duration_seconds) VALUES ($1, $2, $3, $4, 3, 3, $5, $5, 0, $6, 4.2)",
+                        run_id, source, each, why, rows, 2 if n == 38 and source == "coingecko" else 0,
+                    )  # fmt: skip
+        for source_id, row in (("velvet-quay", ROW), ("opal-spit", ROW.replace("velvet-quay", "opal-spit"))):
+            await conn.execute(
+                "INSERT INTO rejects (run_id, stream, part, source_id, reason, row_text, recorded_at)"
+                " VALUES ($1, 'coingecko.markets', 'page:2', $2, 'price is not a number', $3, $4)",
+                run_id, source_id, row, now,
+            )  # fmt: skip
+        await conn.execute(
+            "INSERT INTO drift VALUES"
+            " ('coingecko.markets', 'ath_change_percentage', 'missing', 'warn', 0.98, 'ath_change', 0.91, $1, $1, $2)",
+            now, run_id,
+        )  # fmt: skip
+        await conn.execute("UPDATE budgets SET calls = 11837 WHERE source = 'coinpaprika'")
+    await scene.move()
+    for theme, width in (("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)):
+        async with visitor.visit(width=width, theme=theme) as visit:
+            await visit.open("/pages/runs")
+            await visit.page.locator("[data-state=on]").wait_for()
+            await visit.shoot(f"runs-in-trouble-{theme}-{width}")
+            assert not await visit.overflows()
+            await visit.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+            assert not await visit.overflows()
+            assert {f"is-{name}" for name in ("succeeded", "failed", "degraded", "skipped", "interrupted")} <= set(
+                " ".join([str(await one.get_attribute("class")) for one in await visit.page.locator(".columns .mark").all()]).split()
+            )
+            newest = visit.page.locator(".columns a").first
+            assert await newest.evaluate("e => e.getBoundingClientRect().right <= innerWidth")  # seen without scrolling
+            if AXE.exists() and (theme, width) in CHECKED:
+                assert await visit.violations() == []
+            assert visit.trouble == []

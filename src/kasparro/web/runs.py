@@ -26,7 +26,7 @@ log = logs.get()
 
 PATH = "/pages/runs"
 ROWS = 25
-TIMELINE = 48  # four hours of the default schedule
+TIMELINE = 44  # as many as a wide window has room for
 _SPAN = timedelta(days=1)
 _EXAMPLES, _EXAMPLES_AMONG = 3, 2_000
 _QUERY = [parameters.integer("to", "Only runs up to this one.", default=RUN_ID_MAX, least=1, most=RUN_ID_MAX)]

@@ -32,7 +32,7 @@ export function coinLink(id, text) {
   return h("a", { href: `/pages/coins/${encodeURIComponent(id)}` }, text);
 }
 
-function time(at) {
+export function time(at) {
   const element = h("time", { dateTime: at });
   element.dataset.ago = "";
   showTime(element);

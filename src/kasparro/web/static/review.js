@@ -1,6 +1,7 @@
 // The review: asks for the token, shows what a person should decide, and takes the decision.
 import { ask, token } from "./admin.js";
-import { amount, apart, badge, certainty, coinLink, h, listingFacts, price, reasons, signed, sourceName } from "./evidence.js";
+import { listed, sentence } from "./decisions.js";
+import { amount, apart, badge, certainty, coinLink, h, listingFacts, price, reasons, signed, sourceName, time } from "./evidence.js";
 
 const PAGE = 20;
 const SAME = Number(document.getElementById("rules").dataset.same); // the score from which on rules join
@@ -164,9 +165,7 @@ function refused(error, element, focused) {
 }
 
 function decided(card, row, verdict, said) {
-  const { listing, coin } = row;
-  const named = `${listing.name ?? listing.source_id} of ${sourceName(listing.source)}`;
-  const text = verdict === "same" ? `${named} is the same coin as ${coin.name}.` : `${named} and ${coin.name} are different coins.`;
+  const text = sentence(row, verdict);
   const failed = h("p", { className: "problem", hidden: true, role: "alert" });
   const undo = h("button", { className: "button", type: "button", "aria-label": `Undo: ${text}` }, "Undo");
   const before = [...card.childNodes];
@@ -208,10 +207,52 @@ form.addEventListener("submit", (event) => {
 at("forget").addEventListener("click", () => {
   token.set(null);
   at("questions").replaceChildren();
+  at("earlier-list").replaceChildren();
+  at("earlier").open = false;
   askForToken(null);
   at("token").focus();
   say("The token is forgotten.");
 });
+
+// Read when it is opened, since few ask for it.
+async function showEarlier() {
+  if (!at("earlier").open) return;
+  const failed = h("p", { className: "problem", hidden: true, role: "alert" });
+  try {
+    const rows = await listed();
+    const cards = rows.map((row) => earlier(row, failed));
+    at("earlier-list").replaceChildren(failed, ...(cards.length ? cards : [h("p", { className: "card" }, "Nobody has decided anything yet.")]));
+  } catch (error) {
+    at("earlier-list").replaceChildren(failed);
+    refused(error, failed, at("earlier").querySelector("summary"));
+  }
+}
+
+function earlier(row, failed) {
+  const text = sentence(row, row.judgement.verdict);
+  const undo = h("button", { className: "button small", type: "button", "aria-label": `Undo: ${text}` }, "Undo");
+  undo.addEventListener("click", async () => {
+    undo.disabled = true;
+    problem(failed, "");
+    try {
+      await ask("DELETE", `/admin/judgements/${row.judgement.id}`);
+      await Promise.all([load(FIRST), showEarlier()]);
+      at("earlier").querySelector("summary").focus();
+      say(`Taken back: ${text}`);
+    } catch (error) {
+      undo.disabled = false;
+      refused(error, failed, undo);
+    }
+  });
+  return h(
+    "div",
+    { className: "card earlier" },
+    h("p", {}, text, row.judgement.note ? ` “${row.judgement.note}”` : "", " ", h("span", { className: "quiet" }, time(row.judgement.created_at)), " · ", coinLink(row.coin.id, row.coin.id)),
+    undo,
+  );
+}
+
+at("earlier").addEventListener("toggle", showEarlier);
 
 at("more").addEventListener("click", async () => {
   const shown = at("questions").children.length;
