@@ -114,16 +114,20 @@ async def test_the_timeline_can_be_passed_by(visitor: Visitor) -> None:
 
 
 async def test_a_run_that_ends_shows_by_itself(visitor: Visitor, scene: Scene) -> None:
-    """The stream tells of it: the page takes the new run over in place, and says so."""
+    """The stream tells of it: the page takes the new run over in place, says so, and leaves the focus where it was."""
     async with visitor.visit() as visit:
         await visit.open("/pages/runs")
         await visit.page.locator("[data-state=on]").wait_for()
         before = await visit.page.locator(".columns li").count()
         await visit.page.evaluate("window.same = true")
+        held = visit.page.locator(".columns a").first
+        address = await held.get_attribute("href")
+        await held.focus()
         await scene.move()
         await _until(lambda: _counted(visit, ".columns li", before + 1))
         await visit.page.get_by_text("has ended: succeeded").wait_for(state="attached")
         assert await visit.page.evaluate("window.same") is True  # it was not loaded anew
+        assert await visit.page.evaluate("document.activeElement.getAttribute('href')") == address
         assert visit.trouble == []
 
 

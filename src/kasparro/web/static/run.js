@@ -4,8 +4,7 @@ import { follow, page, replace, say } from "./progress.js";
 if (document.getElementById("working")) {
   follow(async (run) => {
     const found = await page(location.href);
-    if (!found) return;
-    document.activeElement?.blur?.();
+    if (!found?.getElementById("run")) return;
     replace("run", found);
     say(`Run ${run} has ended: ${document.getElementById("run").dataset.status}.`);
   });
