@@ -68,6 +68,7 @@ class Draft:
         self._symbols = Groups(previous.symbols)
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
+        self.replaced: list[Entry] = []  # what the previous catalog has and the next one has not
         self._named: list[int] = []  # coins that are new or are called otherwise
         self._changed: set[int] = set()  # coins that have or had a price
         self._coins_changed = False  # the set of coins, or of those with a price
@@ -84,16 +85,19 @@ class Draft:
         listings: dict[int, list[Row]] = {}
         for row in rows.listings:
             listings.setdefault(row["coin_key"], []).append(row)
+        yield
         contracts: Contracts = {}
         spelled: dict[str, str] = {}  # an address that both sources give is kept once
         for row in rows.contracts:
             address = spelled.setdefault(row["address"], row["address"])
             contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), address))
+        yield
         aliases: dict[int, list[str]] = {}
         for row in rows.aliases:
             aliases.setdefault(row["coin_key"], []).append(row["alias"])
         yield
         coins = {row["coin_key"]: row for row in rows.coins}
+        yield
         for number, key in enumerate(coin_keys):
             self._put(key, coins.get(key), listings.get(key, []), contracts, aliases.get(key, []))
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
@@ -124,6 +128,8 @@ class Draft:
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
         before = self._entries.pop(key, None)
+        if before is not None:
+            self.replaced.append(before)
         after: Entry | None = None
         if coin is not None:
             self._keys.set(coin["coin_id"], key)
