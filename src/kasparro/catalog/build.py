@@ -15,6 +15,7 @@ from kasparro.catalog.search import carried_on
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
+_ROWS_PER_PIECE = 1_000
 _SHARED_MAX = 10_000
 
 T = TypeVar("T")
@@ -51,6 +52,15 @@ def _contracts(judgement: Judgement, given: Collection[tuple[str, str]], before:
     return tuple([Contract(source=source, source_id=source_id, platform=platform, address=address) for platform, address in ordered])
 
 
+def _by_coin(rows: Iterable[Row]) -> Pieces[dict[int, list[Row]]]:
+    found: dict[int, list[Row]] = {}
+    for number, row in enumerate(rows):
+        found.setdefault(row["coin_key"], []).append(row)
+        if number % _ROWS_PER_PIECE == 0:
+            yield
+    return found
+
+
 def _by_source(row: Row) -> tuple[str, str]:
     return row["source"], row["source_id"]
 
@@ -82,24 +92,19 @@ class Draft:
         """Take over the rows of the coins with these keys; one without a row in `rows.coins` no longer exists."""
         if len(self._same) > _SHARED_MAX:
             self._same.clear()
-        listings: dict[int, list[Row]] = {}
-        for row in rows.listings:
-            listings.setdefault(row["coin_key"], []).append(row)
-        yield
+        listings = yield from _by_coin(rows.listings)
         contracts: Contracts = {}
         spelled: dict[str, str] = {}  # an address that both sources give is kept once
-        for row in rows.contracts:
+        for number, row in enumerate(rows.contracts):
             address = spelled.setdefault(row["address"], row["address"])
             contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), address))
-        yield
-        aliases: dict[int, list[str]] = {}
-        for row in rows.aliases:
-            aliases.setdefault(row["coin_key"], []).append(row["alias"])
-        yield
-        coins = {row["coin_key"]: row for row in rows.coins}
-        yield
+            if number % _ROWS_PER_PIECE == 0:
+                yield
+        aliases = yield from _by_coin(rows.aliases)
+        coins = yield from _by_coin(rows.coins)
         for number, key in enumerate(coin_keys):
-            self._put(key, coins.get(key), listings.get(key, []), contracts, aliases.get(key, []))
+            coin = coins.get(key)
+            self._put(key, coin[0] if coin else None, listings.get(key, []), contracts, [row["alias"] for row in aliases.get(key, ())])
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
