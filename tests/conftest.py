@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from kasparro import settings as settings_module
@@ -20,6 +21,10 @@ from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
 from tests import pristine
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("kasparro", deadline=None)
+hypothesis.settings.load_profile("kasparro")
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _SCRUBBED = ("DATABASE_URL", "KASPARRO_", "COINGECKO_", "COINPAPRIKA_", "PORT", "PG")

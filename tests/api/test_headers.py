@@ -1,6 +1,7 @@
 """The headers that keep browsers from doing more with an answer than was meant, on every answer there is."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -25,9 +26,18 @@ def _paths(server: Server) -> list[tuple[str, str]]:
     return [*found, ("GET", "/nowhere"), ("PUT", "/data"), ("GET", "/data?limit=0"), ("OPTIONS", "/data"), ("GET", "/%ff"), ("GET", "/%")]
 
 
+async def _pages(server: Server) -> list[tuple[str, str]]:
+    """The pages for people that no operation of the API has the path of, and every file that they load."""
+    paths = ["/", "/coins/coin-1", "/runs/1", "/pages/runs", "/pages/review", "/pages/nothing"]
+    text = "".join([str((await server.get(path, headers={"Accept": "text/html"}))[1]) for path in paths])
+    files = sorted(set(re.findall(r'(?:href|src)="(/[^"?#]+\.[a-z]+)"', text)))
+    assert len(files) > 4
+    return [("GET", path) for path in [*paths, *files, files[0] + "x"]]
+
+
 async def test_every_answer_carries_the_security_headers(filled: Server) -> None:
     """All paths, twice, so that the prepared answers are among them; refusals, redirects and files; pages say a policy of their own."""
-    for method, path in _paths(filled):
+    for method, path in [*_paths(filled), *await _pages(filled)]:
         for accept in ("application/json", "text/html"):
             for _ in range(2):
                 status, _, headers = await filled.request(method, path, headers={"Accept": accept})
@@ -43,11 +53,14 @@ async def test_every_answer_carries_the_security_headers(filled: Server) -> None
                     assert "camera=()" in headers["Permissions-Policy"]
 
 
-async def test_a_304_leaves_the_policy_of_the_stored_answer_alone(filled: Server) -> None:
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+async def test_a_304_leaves_the_policy_of_the_stored_answer_alone(filled: Server, accept: str) -> None:
     """A browser would put the policy of a 304 in the place of the one that came with the page."""
-    for path in ("/data", "/coins/coin-1", "/docs/start.js"):
-        tag = (await filled.get(path))[2]["ETag"]
-        status, _, headers = await filled.get(path, headers={"If-None-Match": tag})
+    for path in ("/", "/data", "/coins/coin-1", "/docs/start.js"):
+        tag = (await filled.get(path, headers={"Accept": accept}))[2].get("ETag")
+        if tag is None:
+            continue
+        status, _, headers = await filled.get(path, headers={"If-None-Match": tag, "Accept": accept})
         assert status == 304
         assert {name: headers.get(name) for name in EVERY} == EVERY
         assert "Content-Security-Policy" not in headers

@@ -142,7 +142,7 @@ def paired_by_contract(market: Recorded) -> Pairs:
     index, _ = by_id(market)
     ours, theirs = index.sources[GECKO].addresses, index.sources[PAPRIKA].addresses
     found: set[tuple[int, int]] = set()
-    addresses = {address for kept in index.listed.values() for address in kept.contracts[1::2]}
+    addresses = {address for kept in index.listed.values() for _, address in kept.contract_pairs}
     for address in sorted(addresses):
         (a, *more), (b, *others) = ours.members(address) or (0,), theirs.members(address) or (0,)
         if a and b and not more and not others and set(index.listed[a].contract_pairs) & set(index.listed[b].contract_pairs):

@@ -1,10 +1,13 @@
 """Building a catalog from rows: from nothing, and from what changed."""
 
+import gc
+import weakref
 from array import array
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +125,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
+@pytest.mark.slow
 @given(worlds(), worlds(), st.randoms())
 def test_building_on_changes_equals_building_anew(before: World, after: World, order: Any) -> None:
     """Whatever changed, in whichever order the coins are read: prices, merges and splits, listings and aliases that move."""
@@ -229,3 +233,16 @@ def test_a_few_coins_are_placed_where_sorting_all_would_put_them(
 
     assert list(moved.orders.rank) == list(anew.orders.rank)
     assert list(moved.orders.volume) == list(anew.orders.volume)
+
+
+def test_a_draft_leaves_nothing_behind() -> None:
+    """It goes with its last reference: in a cycle it would keep the catalog that it was made from until the collector looks."""
+    draft = Draft(EMPTY)
+    run(draft.finish(1, NOW))
+    left = weakref.ref(draft)
+    gc.disable()
+    try:
+        del draft
+        assert left() is None
+    finally:
+        gc.enable()

@@ -129,7 +129,7 @@ async def test_a_data_folder_that_cannot_be_used(patient: Doctor, tmp_path: Path
 
     assert code == 1
     assert lines["database"].startswith(f"fail cannot use the data folder {tmp_path}/file/data: ")
-    assert "Make it writable for us, or choose another with KASPARRO_DATA_DIR" in lines["database"]
+    assert "Make it writable for us, choose another with KASPARRO_DATA_DIR" in lines["database"]
 
 
 async def test_a_disk_that_is_nearly_full(
@@ -141,7 +141,7 @@ async def test_a_disk_that_is_nearly_full(
     code, lines = await patient.asked(DATABASE_URL="", KASPARRO_DATA_DIR=str(session_folder / "embedded"))
 
     assert code == 1
-    assert " GB free in " in lines["disk"]
+    assert " MB free in " in lines["disk"]
     assert "KASPARRO_RAW_MEGABYTES" in lines["disk"]
 
 

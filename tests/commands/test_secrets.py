@@ -82,8 +82,10 @@ async def _everything(service: Service, paths: list[str]) -> str:
         for path in paths:
             for token in (None, TOKEN, WRONG_TOKEN):
                 headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-                async with session.get(service.url + path, headers=headers, allow_redirects=False) as answer:
-                    said.append(f"{answer.headers} {await answer.text()}")
+                for accept in ("application/json", "text/html"):
+                    headers["Accept"] = accept
+                    async with session.get(service.url + path, headers=headers, allow_redirects=False) as answer:
+                        said.append(f"{answer.headers} {await answer.text()}")
     return "\n".join(said)
 
 
@@ -125,7 +127,7 @@ async def test_a_served_process_shows_no_key(service: Service, upstream: Upstrea
     await service.until_answers("/health/ready")
     _, document = await service.get("/openapi.json")
     paths = [path.format(coin_id="bitcoin", run_id="1", judgement_id="1") for path in document["paths"] if path != "/stream"]
-    paths += ["/nowhere", "/data?limit=x", "/coins/bitcoin/history?source=x"]
+    paths += ["/nowhere", "/data?limit=x", "/coins/bitcoin/history?source=x", "/pages/runs", "/pages/review"]
     said = [await _everything(service, paths)]
     for fault in FAULTS:
         _strike(upstream, fault)

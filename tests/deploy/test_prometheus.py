@@ -1,15 +1,22 @@
 """Prometheus' rules and Grafana's dashboard: read by promtool, and about metrics that there are."""
 
+import asyncio
 import json
 import re
 import shutil
+import socket
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
+
+from tests.torture.processes import Service
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -43,7 +50,13 @@ def _promtool(*arguments: str, folder: Path = PROMETHEUS) -> tuple[int, str]:
 
 
 def _expressions(panels: list[dict[str, Any]]) -> list[str]:
-    return [target["expr"].replace("$__rate_interval", "5m") for panel in panels for target in panel.get("targets", [])]
+    return [_plain(target) for panel in panels for target in panel.get("targets", [])]
+
+
+def _plain(target: dict[str, Any]) -> str:
+    """An expression as Grafana would send it."""
+    expression: str = target["expr"]
+    return expression.replace("$__rate_interval", "5m")
 
 
 def _served() -> set[str]:
@@ -99,6 +112,55 @@ def test_prometheus_understands_every_panel(panels: list[dict[str, Any]], tmp_pa
     (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}), encoding="utf-8")
     code, said = _promtool("check", "rules", "panels.yaml", folder=tmp_path)
     assert code == 0, said
+
+
+@pytest.fixture
+async def prometheus(service: Service, tmp_path: Path) -> AsyncIterator[str]:
+    """A Prometheus with the sample configuration, every second, at a service that has had its first run; its API's address."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("Prometheus is not installed (Debian: prometheus)")
+    await service.start()
+    await service.until_answers("/health/ready")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    configuration = (PROMETHEUS / "prometheus.yaml").read_text(encoding="utf-8")
+    configuration = configuration.replace("127.0.0.1:8000", f"127.0.0.1:{service.port}").replace("15s", "1s")
+    (tmp_path / "prometheus.yaml").write_text(configuration, encoding="utf-8")
+    shutil.copy(PROMETHEUS / "alerts.yaml", tmp_path)
+    command = [program, "--config.file=prometheus.yaml", f"--storage.tsdb.path={tmp_path / 'data'}", f"--web.listen-address={address}"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield f"http://{address}/api/v1/"
+    process.terminate()
+    await process.wait()
+
+
+async def _asked(address: str, expression: str) -> list[dict[str, Any]]:
+    async with aiohttp.ClientSession() as session, session.get(address + "query", params={"query": expression}) as answer:
+        body = await answer.json()
+    assert body["status"] == "success", (expression, body)
+    found: list[dict[str, Any]] = body["data"]["result"]
+    return found
+
+
+async def _until(address: str, expression: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(aiohttp.ClientError):
+                if await _asked(address, expression):
+                    return
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.slow
+async def test_prometheus_reads_a_service_and_every_panel_shows_it(prometheus: str, panels: list[dict[str, Any]]) -> None:
+    """With a real Prometheus: nothing is rejected, no alert fires, and only what tells of trouble and of plans is empty."""
+    await _until(prometheus, "count_over_time(up[1m]) > 3 and up == 1 and on () kasparro_run_last_end_timestamp_seconds")
+    empty = {panel["title"] for panel in panels for target in panel.get("targets", []) if not await _asked(prometheus, _plain(target))}
+
+    assert await _asked(prometheus, 'ALERTS{alertstate="firing"}') == []
+    assert empty <= {"Sources in trouble", "Rejected rows of the last day", "Fields that look unusual"}
 
 
 def test_panels_have_a_place_of_their_own(panels: list[dict[str, Any]]) -> None:

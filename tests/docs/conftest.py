@@ -19,7 +19,7 @@ from tests.tidy import tree
 from tests.torture.processes import Service
 from tests.upstream.server import Upstream
 
-TOKEN = "token-of-a-test"
+TOKEN = "token-of-a-test-that-nobody-guesses"
 _SHIMS = {
     # serve and demo never end by themselves: they are asked to as soon as they serve.
     "kasparro": """case "${1-}" in
@@ -47,7 +47,7 @@ class Scene:
             "postgresql://kasparro:password@db.example.com:5432/kasparro": shlex.quote(other_database),
         }
 
-    async def run(self, script: str, home: Path | None = None, seconds: float = 60.0) -> tuple[int, str]:
+    async def run(self, script: str, home: Path | None = None, seconds: float = 180.0) -> tuple[int, str]:
         """Exit code and output of a script, which ends at its first failure. `home` is another home than the service's."""
         for name, real in self._instead.items():
             script = script.replace(name, real)
@@ -113,6 +113,7 @@ async def scene(session_folder: Path, postgres: Cluster) -> AsyncIterator[Scene]
             CURL=curl,
             MAKE=make,
             REPOSITORY=str(tree.ROOT),
+            SERVICE_URL=service.url,
             COLUMNS="200",
         )
         scene = Scene(folder, environment, service.port, postgres.url(await postgres.create("template0")))

@@ -92,6 +92,13 @@ def test_reasons_of_health_are_those_of_the_code() -> None:
     assert [phrase for phrase in phrases if phrase.strip(": ;,") not in code] == []
 
 
+def test_operations_says_of_every_alert_what_to_look_at() -> None:
+    """The page for who is on call names each alert that there is, and no other."""
+    rules = yaml.safe_load(tree.text(tree.ROOT / "deploy" / "prometheus" / "alerts.yaml"))["groups"][0]["rules"]
+    text = _text("docs/operations.md")
+    assert set(re.findall(r"`(Kasparro\w+)`", text[text.index("## On call") :])) == {rule["alert"] for rule in rules}
+
+
 def test_issue_forms_are_whole() -> None:
     """Each form names itself and asks for something; the one for wrong matches asks for ids and for evidence."""
     forms = {path.stem: yaml.safe_load(tree.text(path)) for path in (tree.ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")}

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
-SECONDS = 40.0
+SECONDS = 80.0
 
 
 def main(arguments: list[str]) -> int:

@@ -138,6 +138,20 @@ async def test_version_from_before_refuses_a_database_from_after(postgres: Clust
         assert await migrate(database.connection) == []
 
 
+async def test_a_process_that_was_overtaken_begins_no_run(postgres: Cluster, upstream: Upstream) -> None:
+    """Where a newer version has migrated the database, a process that still runs says so and writes nothing more."""
+    async with _opened(postgres, "migrated") as database, _ingest(database, upstream) as ingest:
+        await run_once(ingest, "command")
+        async with database.connection() as conn:
+            await conn.execute("INSERT INTO schema_migrations (name, sha256) VALUES ('9999_come_later.sql', 'x')")
+
+        with pytest.raises(DatabaseError, match=r"newer than this version of kasparro: it has 9999_come_later\.sql"):
+            await run_once(ingest, "schedule")
+
+        async with database.connection() as conn:
+            assert await conn.fetchval("SELECT count(*) FROM runs") == 1
+
+
 async def test_a_migration_that_fails_leaves_the_first_release_as_it_was(postgres: Cluster, tmp_path: Path) -> None:
     """Where a later migration cannot be applied, those before it stand, it leaves nothing, and mended it is applied."""
     last = read()[-1]

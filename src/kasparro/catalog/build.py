@@ -1,6 +1,6 @@
 """From rows to a catalog: pure, in pieces, building on what the previous catalog has."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from sys import intern
 from typing import Any, Protocol, TypeVar
@@ -76,8 +76,10 @@ class Draft:
         self._stale = previous.stale
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
-        # The same object for equal values, so that a value which many coins have is kept once.
-        self._shared: Callable[..., Any] = lambda value: self._same.setdefault(value, value)
+
+    def _shared(self, value: Any) -> Any:  # noqa: ANN401  # any that can be a key
+        """The same object for equal values, so that a value which many coins have is kept once."""
+        return self._same.setdefault(value, value)
 
     def add(self, coin_keys: Iterable[int], rows: Rows) -> Pieces[None]:
         """Take over the rows of the coins with these keys; one without a row in `rows.coins` no longer exists."""

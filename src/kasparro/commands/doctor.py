@@ -127,7 +127,7 @@ def _check_disk(settings: Settings, report: _Report) -> None:
     if settings.database_url is not None:
         return
     free = shutil.disk_usage(settings.data_dir).free
-    room = f"{free / 1e9:,.1f} GB free in {settings.data_dir}"
+    room = (f"{free / 1e9:,.1f} GB" if free >= _DISK_BYTES_MIN else f"{free / 1e6:,.0f} MB") + f" free in {settings.data_dir}"
     well = free >= _DISK_BYTES_MIN
     mend = "; make room, choose another folder with KASPARRO_DATA_DIR, or keep less with KASPARRO_RAW_MEGABYTES and KASPARRO_QUOTE_DAYS"
     report.say("disk", room if well else room + mend, ok=well)

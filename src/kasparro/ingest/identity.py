@@ -216,9 +216,11 @@ class Identity:
         """With what rules said before counting for nothing while the lists were never complete, so that their order does not matter."""
         from_nothing = state.rules is None
         resolution = await in_pieces(resolve(index, book, provisional=from_nothing), self._clock)
+        keys = await in_pieces(index.close(), self._clock)
+        await in_pieces(index.clear(), self._clock)
         if from_nothing and not settled.complete:
             return _judged(resolution, state, None)
-        self._keys = await in_pieces(index.close(), self._clock)
+        self._keys = keys
         self._keys_since = run_id
         return _judged(resolution, state, RULES_DIGEST)
 

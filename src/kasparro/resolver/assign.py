@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterable, Sequence
 from heapq import merge
 from itertools import chain
 
+import msgspec
+
 from kasparro.records import Pieces
 from kasparro.resolver import evidence
 from kasparro.resolver.book import Book, Standing
@@ -14,6 +16,20 @@ from kasparro.resolver.pairs import Pair
 from kasparro.resolver.rules import MARGIN, SAME, STICKY, score_of
 
 SLICE = 500  # pairs between two chances for others: about 2 ms
+
+
+class Ranked(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A pair with what it counts, in the order in which pairs are joined."""
+
+    less: float  # the negated score
+    id_a: str  # where scores are equal, source ids decide
+    id_b: str
+    pair: Pair
+
+    @property
+    def score(self) -> float:
+        """What the pair counts."""
+        return -self.less
 
 
 class Clusters:
@@ -79,19 +95,22 @@ def cluster(index: Index, book: Book, gathered: Gathered, *, sticky: bool) -> Pi
     _join_by_persons(index, book, gathered.scope, clusters)
     standing = (yield from _standing(index, book, gathered.scope)) if sticky else {}
     ordered = yield from _ordered(index, book, gathered.pairs, standing, sticky=sticky)
-    rivals: dict[int, list[tuple[float, Pair]]] = {}
-    for n, entry in enumerate(ordered):
+    best: dict[int, Ranked] = {}
+    rivals: dict[int, list[Ranked]] = {}  # of listings with more than one pair, which few have
+    for n, ranked in enumerate(ordered):
         if n % SLICE == SLICE - 1:
             yield
-        rivals.setdefault(entry[1].a, []).append(entry)
-        rivals.setdefault(entry[1].b, []).append(entry)
-    for n, (score, pair) in enumerate(ordered):
+        for i in (ranked.pair.a, ranked.pair.b):
+            if (first := best.setdefault(i, ranked)) is not ranked:
+                rivals.setdefault(i, [first]).append(ranked)
+    for n, ranked in enumerate(ordered):
         if n % SLICE == SLICE - 1:
             yield
-        if score < SAME:
+        if ranked.score < SAME:
             break
+        pair = ranked.pair
         stands = (pair.a, pair.b) in standing
-        if clusters.may_join(pair.a, pair.b) and (stands or not _is_ambiguous(index, clusters, rivals, score, pair)):
+        if clusters.may_join(pair.a, pair.b) and (stands or not _is_ambiguous(index, clusters, rivals, ranked)):
             clusters.join(pair.a, pair.b)
     yield
     for pair in sorted(gathered.renames, key=lambda p: index.listed[p.a].source_id):
@@ -141,15 +160,13 @@ def _standing(index: Index, book: Book, scope: Collection[int]) -> Pieces[dict[t
     return found
 
 
-def _ordered(
-    index: Index, book: Book, pairs: list[Pair], standing: dict[tuple[int, int], float], *, sticky: bool
-) -> Pieces[list[tuple[float, Pair]]]:
-    """The pairs with what they count, from the best on."""
+def _ordered(index: Index, book: Book, pairs: list[Pair], standing: dict[tuple[int, int], float], *, sticky: bool) -> Pieces[list[Ranked]]:
+    """The pairs from the best on."""
     listed = index.listed
     known = {(p.a, p.b) for p in pairs} if standing else set()
     vanished = [Pair(score, a, b) for (a, b), score in standing.items() if (a, b) not in known]
     # Sorting at once would hold the event loop for tens of milliseconds.
-    runs: list[list[tuple[float, str, str, Pair]]] = [[]]
+    runs: list[list[Ranked]] = [[]]
     for n, pair in enumerate(chain(pairs, vanished)):
         if n % SLICE == SLICE - 1:
             runs[-1].sort()
@@ -158,13 +175,13 @@ def _ordered(
         score = pair.score
         if sticky:
             score = max(score, standing.get((pair.a, pair.b), score)) + _stickiness(book.same.get(pair.a), book.same.get(pair.b))
-        runs[-1].append((-score, listed[pair.a].source_id, listed[pair.b].source_id, pair))
+        runs[-1].append(Ranked(-score, listed[pair.a].source_id, listed[pair.b].source_id, pair))
     runs[-1].sort()
     ordered = []
-    for n, (less, _, _, pair) in enumerate(merge(*runs)):
+    for n, ranked in enumerate(merge(*runs)):
         if n % SLICE == SLICE - 1:
             yield
-        ordered.append((-less, pair))
+        ordered.append(ranked)
     return ordered
 
 
@@ -175,14 +192,14 @@ def _stickiness(a: Standing | None, b: Standing | None) -> float:
     return STICKY if a.coin_id == b.coin_id else -STICKY
 
 
-def _is_ambiguous(index: Index, clusters: Clusters, rivals: dict[int, list[tuple[float, Pair]]], score: float, pair: Pair) -> bool:
-    listed = index.listed
+def _is_ambiguous(index: Index, clusters: Clusters, rivals: dict[int, list[Ranked]], ranked: Ranked) -> bool:
+    listed, pair = index.listed, ranked.pair
     for end, other in ((pair.a, pair.b), (pair.b, pair.a)):
         source = listed[other].source
-        for rival_score, rival in rivals[end]:
-            if rival_score <= score - MARGIN:
+        for rival in rivals.get(end, ()):
+            if rival.score <= ranked.score - MARGIN:
                 break
-            rival_end = rival.other(end)
-            if rival_end != other and listed[rival_end].source == source and clusters.may_join(rival.a, rival.b):
+            rival_end = rival.pair.other(end)
+            if rival_end != other and listed[rival_end].source == source and clusters.may_join(rival.pair.a, rival.pair.b):
                 return True
     return False

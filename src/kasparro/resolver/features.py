@@ -31,7 +31,7 @@ _NO_NUMBERS = Numbers()
 class Listed(msgspec.Struct, frozen=True, gc=False):
     """One listing as it is kept by tens of thousands: nothing that can be told from the rest, and numbers in one piece.
 
-    A float of its own takes 32 bytes, a tuple of two 64, and the struct itself is rounded up to 16.
+    A float of its own takes 32 bytes and a tuple of two 64, which the garbage collector looks at besides; sizes are rounded up to 16.
     """
 
     source: str
@@ -40,7 +40,7 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     name: str
     active: bool
     settled: bool
-    contracts: tuple[str, ...]  # chain, address, chain, address, ..., sorted
+    contracts: str  # chain, address, chain, address, ..., sorted, with NUL, which the database knows no text with, between them
     packed: bytes  # its numbers; empty without any
     first_seen: float  # seconds since 1970, 0 where unknown
     course: tuple[tuple[float, float], ...]  # (seconds since 1970, price), oldest first
@@ -53,7 +53,10 @@ class Listed(msgspec.Struct, frozen=True, gc=False):
     @property
     def contract_pairs(self) -> tuple[tuple[str, str], ...]:
         """Its contracts as (chain, address), sorted."""
-        return tuple(zip(self.contracts[::2], self.contracts[1::2], strict=True)) if self.contracts else ()
+        if not self.contracts:
+            return ()
+        parts = self.contracts.split("\0")
+        return tuple(zip(parts[::2], parts[1::2], strict=True))
 
 
 class Texts(msgspec.Struct, frozen=True, gc=False):
@@ -134,10 +137,10 @@ def _packed(row: EvidenceRow) -> bytes:
 
 def listed(row: EvidenceRow, once: dict[Any, Any]) -> Listed:
     """A row as it is kept. Every row brings strings and numbers of its own: what many have is taken from, or put into, `once`."""
-    contracts: tuple[str, ...] = ()
+    contracts = ""
     if row.contracts:
-        found = {(intern(chain(row.source, platform)), spelled) for platform, text in row.contracts if (spelled := address(text))}
-        contracts = tuple([part for contract in sorted(found) for part in contract])
+        found = {(chain(row.source, platform), spelled) for platform, text in row.contracts if (spelled := address(text))}
+        contracts = "\0".join([part for contract in sorted(found) for part in contract])
     first_seen = row.first_seen_at.timestamp() if row.first_seen_at is not None else 0.0
     return Listed(
         intern(row.source), row.source_id, once.setdefault(row.symbol, row.symbol), row.name, row.active, row.settled,
@@ -151,6 +154,6 @@ def features_of(listing_id: int, kept: Listed) -> Features:
     price, observed, supply, volume, ath_price, ath = _NUMBERS.unpack(kept.packed) if kept.packed else _NO_NUMBERS
     return Features(
         listing_id, kept.source, texts.symbol, texts.whole, texts.core, texts.words, texts.slug, texts.slug_core, texts.marks,
-        kept.contract_pairs if kept.contracts else (), kept.active,
+        kept.contract_pairs, kept.active,
         price or None, observed, supply or None, volume or None, ath_price or None, ath, kept.course,
     )  # fmt: skip

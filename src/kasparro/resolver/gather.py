@@ -13,9 +13,9 @@ from kasparro.resolver.wrapping import namesakes_of_original
 # A change concerns its neighbours and theirs, as far as plausible pairs reach; beyond this many listings everything is resolved.
 REACH_MAX = 3000
 
-# A generator lets others work after this many pairs looked at: about 2 ms. A listing without any costs a third of a pair.
-WORK_MAX = 400.0
-WORK_OF_LISTING = 0.3
+# A generator lets others work after this many pairs looked at: about 2 ms.
+WORK_MAX = 200.0
+WORK_OF_LISTING = 0.5
 
 
 class Gathered(NamedTuple):

@@ -59,6 +59,14 @@ class Index:
             self._once.clear()
         return self._keys
 
+    def clear(self) -> Pieces[None]:
+        """Let go of everything but the keys: the last reference to tens of thousands at once would hold the event loop."""
+        self.features.cache_clear()
+        while self.listed:
+            for _ in range(min(len(self.listed), SLICE)):
+                self.listed.popitem()
+            yield
+
     def neighbours(self, f: Features) -> set[int]:
         """The listings of any source that share a key with this one, whether or not they are here."""
         found: set[int] = set()

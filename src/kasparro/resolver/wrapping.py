@@ -10,16 +10,21 @@ from kasparro.resolver.naming import Named, precedence
 from kasparro.resolver.normalise import BRIDGED, STANDS_FOR_ANOTHER, WORDS_OF_ANOTHER
 
 SLICE = 500  # listings between two chances for others: about 2 ms
+WORK_OF_STAND_IN = 25  # of as many others
 NAMESAKES_MAX = 200  # a name that more listings have is not looked through
 
 
 def link_wrapped(index: Index, book: Book, named: Named) -> Pieces[None]:
     """Note on every coin in scope for which other coin it stands, among the changed coins of `named` where that is news."""
-    for n, (listing_id, coin_id) in enumerate(named.coin_of.items()):
-        if n % SLICE == SLICE - 1:
+    work = 0
+    for listing_id, coin_id in named.coin_of.items():
+        work += 1
+        if work >= SLICE:
+            work = 0
             yield
         if listing_id not in index.stand_ins:
             continue
+        work += WORK_OF_STAND_IN
         coin = named.coins.get(coin_id) or book.coins[coin_id]
         original = _original(index, index.features(listing_id))
         if original is None:

@@ -5,6 +5,7 @@ locks are transaction-level, and behind a pooler no statement is prepared by nam
 """
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -21,6 +22,7 @@ _CLOSE_SECONDS = 1.0
 # What undoing a transaction may take, and again the end of a statement that was given up: a server that hangs must hold up nobody's
 # end. A connection that takes longer is cut, and the server undoes what its client has left.
 _UNDO_SECONDS = 1.0
+_ROOM_BYTES = 40_000_000  # two segments of the write-ahead log, and a little
 # The server ends a transaction that its client has left alone for so long: a frozen process must not hold its locks for ever.
 _IDLE_IN_TRANSACTION_SECONDS = 120
 
@@ -126,12 +128,22 @@ class Database:
                 raise
             # What the driver did not expect to hear comes from a server that is being killed: nobody can rely on the connection.
             _cut(connection)
-            message = f"the connection to the {self.place} was lost: {error}. A transaction that was open is undone; try again"
+            undone = "A transaction that was open is undone; try again"
+            message = f"the connection to the {self.place} was lost: {error}. {self._without_room() or undone}"
             raise DatabaseError(message) from error
         finally:
             # What goes wrong here has cut the connection, and the pool makes another one.
             with suppress(*_REFUSED):
                 await pool.release(connection, timeout=_UNDO_SECONDS)
+
+    def _without_room(self) -> str:
+        """What to do where the embedded server has most likely ended for want of room, which it says in its own log alone."""
+        folder = self._settings.data_dir
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            if self._settings.database_url is None and free < _ROOM_BYTES:
+                return f"The disk is full: {free / 1e6:,.0f} MB are free in {folder}. Make room there; nothing committed is lost"
+        return ""
 
     def _refuses_writes(self, error: asyncpg.PostgresError) -> DatabaseError:
         """What a person has to do about a database that can be read and not written."""
