@@ -218,7 +218,10 @@ async def test_a_question_is_decided_and_taken_back(visitor: Visitor, scene: Sce
         before = await found.count()
         first = found.first
         title = await first.locator("h2").inner_text()
-        assert "$" in await first.locator(".stake").inner_text()
+        stake = await first.locator(".stake").inner_text()
+        assert "$" in stake
+        weights = [float(text.replace("\u2212", "-")) for text in await first.locator(".weight").all_inner_texts()]
+        assert f"a score of {sum(weights):.1f}" in stake.replace("\u2212", "-").replace("+", "")  # whoever adds up finds the same
         assert {"up", "down"} <= {c for w in await first.locator(".weight").all() for c in str(await w.get_attribute("class")).split()}
         await first.locator("textarea").fill("<b>one</b> after a change of name")
         same = first.locator("[data-verdict=same]")
