@@ -42,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What has a database of its own is slow, but for the few tests that are there to show a layer at work in the inner loop."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"database_url", "postgres"} and not fixtures & _SHARED and not item.get_closest_marker("smoke"):
+        if fixtures & {"database_url", "postgres", "each_postgres"} and not fixtures & _SHARED and not item.get_closest_marker("smoke"):
             item.add_marker(pytest.mark.slow)
 
 

@@ -4,12 +4,15 @@ import random
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kasparro.records import EvidenceRow
 from tests.resolver.driving import World, resolved
 from tests.resolver.market import make
+
+pytestmark = pytest.mark.slow
 
 SEEDS = st.integers(0, 10_000)
 QUICK = settings(max_examples=20, deadline=None)

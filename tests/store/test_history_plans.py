@@ -3,7 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from kasparro.store import queries
+
+pytestmark = pytest.mark.slow
 
 ROWS = 20_000
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
