@@ -132,7 +132,7 @@ async def test_the_keyboard_leads_everywhere(visitor: Visitor) -> None:
 
 
 async def test_prices_change_in_place(visitor: Visitor, scene: Scene) -> None:
-    """A run's news reaches an open page, on the list and on a coin's page."""
+    """A run's news reaches an open page, on the list and on a coin's page, what each source says included."""
     async with visitor.visit() as listed, visitor.visit() as alone:
         await _settled(listed, "/", "[data-state=on]")
         await _settled(alone, "/pages/coins/bitcoin", "[data-state=on]")
@@ -147,7 +147,13 @@ async def test_prices_change_in_place(visitor: Visitor, scene: Scene) -> None:
         value = scene.services.catalog.current.find("bitcoin")
         assert value is not None
         assert value.price is not None
-        assert await listed.text(cell) == await alone.text(figure) == figures.price(value.price.value)
+        told = figures.price(value.price.value)
+        assert await listed.text(cell) == await alone.text(figure) == told
+
+        async def quoted() -> bool:
+            return await alone.text("#quoted tr:has(.chip.is-ok) data") == told and str(value.price.value) in await alone.text("#whence")
+
+        await _until(quoted)
         assert listed.trouble == alone.trouble == []
 
 

@@ -1,5 +1,6 @@
 // A run's page: while it works it shows how far it is, and then what it came to.
-import { follow, page, replace, say } from "./progress.js";
+import { page, replace } from "./parts.js";
+import { follow, say } from "./progress.js";
 
 if (document.getElementById("working")) {
   follow(async (run) => {
