@@ -54,7 +54,7 @@ class Repricer:
             volume_24h=volume_24h,
         )
         sources = before.sources
-        if len(listings) > 1:
+        if len(sources) < len(listings):  # another may have a quote now; none loses one
             sources = parts(",".join(sorted({n.source for n in listings if n.quote is not None})))
         row_of_data = encoded_row(data_row(before.coin_id, before.symbol, before.name, sources, price))
         return msgspec.structs.replace(before, sources=sources, listings=listings, price=price, row=row_of_data)
@@ -64,6 +64,13 @@ class Repricer:
         if row is None:
             return listing
         _, price, market_cap, volume_24h, observed_at, fetched_at = row
+        had = listing.quote
+        if (
+            had is not None
+            and (had.fetched_at, had.observed_at, had.price) == (fetched_at, observed_at, price)
+            and (had.market_cap, had.volume_24h) == (market_cap, volume_24h)
+        ):
+            return listing
         quote = Quote(
             source=listing.source,
             source_id=listing.source_id,
