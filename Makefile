@@ -29,6 +29,8 @@ HERE := $(subst $(EMPTY) ,_,$(subst /,-,$(CURDIR)))
 MADE := $(VENV)/stamp-made$(HERE)
 RUNTIME := $(VENV)/stamp-runtime
 DEVELOPMENT := $(VENV)/stamp-development
+# The browser tests check the pages with axe-core. Without npm, or a registry that answers, they leave that out and say so.
+AXE := tests/web/node_modules/.package-lock.json
 # What the service is compared with has an environment of its own: it must not move what the service runs on.
 BENCH_VENV := .venv-bench
 BENCH := $(BENCH_VENV)/stamp$(HERE)
@@ -67,14 +69,21 @@ lint: $(DEVELOPMENT) ## ruff, mypy, import contracts, migrations
 	$(BIN)/squawk migrations/*.sql
 
 .PHONY: pytest
-pytest: $(DEVELOPMENT) ## the tests alone; ARGS='-k name' narrows them
+pytest: $(DEVELOPMENT) $(AXE) ## the tests alone; ARGS='-k name' narrows them
 	@mkdir -p '$(TEST_HOME)'
-	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto $(ARGS)
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 .PHONY: torture
 torture: $(DEVELOPMENT) ## the long failure tests
 	@mkdir -p '$(TEST_HOME)'
 	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m torture $(ARGS)
+
+# What leads pip to its packages goes along into the build.
+.PHONY: image-check
+image-check: KEPT += $(filter PIP_% %_proxy,$(.VARIABLES))
+image-check: $(DEVELOPMENT) ## build the image and run it: as root, with buildah and debootstrap installed
+	@mkdir -p '$(TEST_HOME)'
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -m image -v -s tests/image $(ARGS)
 
 .PHONY: bench
 bench: $(DEVELOPMENT) $(BENCH) ## the benchmarks; ARGS=help lists them
@@ -109,6 +118,10 @@ lock: $(MADE) ## the lock files anew; LOCK_FLAGS= keeps the versions that still 
 	$(COMPILE) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
+.PHONY: licences
+licences: $(DEVELOPMENT) ## docs/licences.md anew, from what is installed
+	@PYTHONPATH=. $(BIN)/python -m tests.packaging.licences
+
 $(MADE):
 	@python=; for candidate in $(if $(PYTHON),'$(PYTHON)',$(CANDIDATES)); do \
 		if "$$candidate" -c '$(SUITABLE)' >/dev/null 2>&1; then python="$$candidate"; break; fi; \
@@ -132,6 +145,12 @@ $(DEVELOPMENT): $(RUNTIME) requirements/dev.txt
 	@echo "Installing the locked development requirements"
 	@$(INSTALL) -r requirements/dev.txt
 	@touch '$@'
+
+$(AXE): tests/web/package.json tests/web/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm --prefix $(@D:/node_modules=) ci --ignore-scripts --no-audit --no-fund --silent && touch '$@' || \
+			echo "note: axe-core could not be installed; the pages are not checked with it"; \
+	else echo "note: there is no npm; the pages are not checked with axe-core"; fi
 
 $(BENCH): private BIN := $(BENCH_VENV)/bin
 $(BENCH): $(MADE) requirements/bench.txt

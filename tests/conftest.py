@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from kasparro import settings as settings_module
@@ -19,6 +20,11 @@ from kasparro.settings import Settings
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
+from tests import pristine
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("kasparro", deadline=None)
+hypothesis.settings.load_profile("kasparro")
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _SCRUBBED = ("DATABASE_URL", "KASPARRO_", "COINGECKO_", "COINPAPRIKA_", "PORT", "PG")
@@ -29,12 +35,25 @@ for _name in list(os.environ):
         del os.environ[_name]
 
 
+_SHARED = {"filled", "rolled_back", "shared_db"}  # databases that many tests look at
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What has a database of its own is slow, but for the few tests that are there to show a layer at work in the inner loop."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & {"database_url", "postgres"} and not fixtures & _SHARED and not item.get_closest_marker("smoke"):
+            item.add_marker(pytest.mark.slow)
+
+
 class Cluster:
-    """A server for tests with a migrated template database. `create` clones it in about 50 ms."""
+    """A server for tests with a migrated template database. `lend` is quick, `create` makes a new one by copying 300 files."""
 
     def __init__(self, server: EmbeddedServer) -> None:
         self.server = server
         self._numbers = count(1)
+        self._spare: list[str] = []
+        self._schema = ""
 
     def url(self, database: str = "postgres") -> str:
         """Where one of its databases is."""
@@ -56,11 +75,27 @@ class Cluster:
         """Drop a database, whoever is connected to it."""
         await self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
+    async def lend(self) -> str:
+        """The name of a migrated database without rows, to be given back."""
+        return self._spare.pop() if self._spare else await self.create()
+
+    async def take_back(self, name: str) -> None:
+        """Empty what was lent; one whose schema a test has changed is dropped."""
+        connection = await asyncpg.connect(self.url(name))
+        is_new = await pristine.emptied(connection, self._schema)
+        await connection.close()
+        if is_new:
+            self._spare.append(name)
+        else:
+            await self.drop(name)
+
     async def make_template(self) -> None:
         """Make the migrated template."""
         await self._execute("CREATE DATABASE migrated")
         database = await Database.open(self.url("migrated"), make_settings())
         await migrate(database.connection)
+        async with database.connection() as connection:
+            self._schema = await pristine.schema(connection)
         await database.close()
 
     async def _execute(self, sql: str) -> None:
@@ -162,9 +197,9 @@ def settings() -> Settings:
 @pytest.fixture
 async def database_url(postgres: Cluster) -> AsyncIterator[str]:
     """A migrated database of the test's own."""
-    name = await postgres.create()
+    name = await postgres.lend()
     yield postgres.url(name)
-    await postgres.drop(name)
+    await postgres.take_back(name)
 
 
 @pytest.fixture

@@ -14,10 +14,8 @@ import uvicorn
 from kasparro import logs, memory
 from kasparro.api.app import create_api
 from kasparro.api.connections import keep_closing_late
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError, SettingsError
@@ -25,6 +23,8 @@ from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary
 from kasparro.schedule import Runner, Schedule
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.readers import Readers
 from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import Source
 from kasparro.sources.coingecko import CoinGecko
@@ -34,6 +34,7 @@ from kasparro.sources.http import HttpClient
 from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
+from kasparro.web.pages import pages
 
 log = logs.get()
 
@@ -156,15 +157,9 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
             outlooks=base.ingest,
             manners=base.http.manners,
         )
-
-        def ended(summary: RunSummary) -> None:
-            given.metrics.observe_run(summary)
-            if on_run is not None:
-                on_run(summary)
-
-        base.ingest.on_finished = ended
+        base.ingest.on_finished = on_run
         hot = HotAnswers(given)
-        server = Server(create_api(given, hot), http=protocol_of(hot))
+        server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
         async with _beside(catalog.follow, given.readers.work, closing_late):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
@@ -193,6 +188,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                ws="none",
                 proxy_headers=False,  # it believes every X-Forwarded-For from 127.0.0.1; ours asks KASPARRO_TRUSTED_PROXIES
                 timeout_graceful_shutdown=int(_SERVER_STOP_SECONDS),
                 backlog=2048,
@@ -221,14 +217,20 @@ class _Stop(asyncio.Event):
 
 @contextmanager
 def _stop_signals() -> Iterator[_Stop]:
-    loop, stop = asyncio.get_running_loop(), _Stop(asyncio.current_task())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    loop, stop, numbers = asyncio.get_running_loop(), _Stop(asyncio.current_task()), ending_signals()
+    for number in numbers:
         loop.add_signal_handler(number, stop.ask)
     try:
         yield stop
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What asks a process to end in order: a supervisor, Ctrl-C, and a terminal that is closed, unless nohup keeps that away."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hung_up]
 
 
 @contextmanager

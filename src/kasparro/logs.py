@@ -30,7 +30,7 @@ def configure(log_format: Literal["auto", "console", "json"], level: str, stream
     # Plain tracebacks: the pretty ones print local variables, keys among them.
     pretty = structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback)
     renderer: Processor = pretty if console else structlog.processors.JSONRenderer(_json)
-    before: list[Processor] = [] if console else [structlog.processors.format_exc_info]
+    before: list[Processor] = [_printable] if console else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -57,6 +57,14 @@ def configure(log_format: Literal["auto", "console", "json"], level: str, stream
 def _mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     for name in event.keys() & _SECRET_FIELDS:
         event[name] = "****"
+    return event
+
+
+def _printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """A path that somebody asked for must neither steer the terminal nor make up a line of the log. JSON escapes by itself."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "event" and not value.isprintable():
+            event[name] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
     return event
 
 

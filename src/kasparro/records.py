@@ -286,7 +286,7 @@ class Outlook(Record, frozen=True, kw_only=True):
 
 
 class RunSummary(Record, frozen=True, kw_only=True):
-    """One execution of the ingestion: the run row, the canonical log line and the metrics are views of it."""
+    """One execution of the ingestion: the run row and the canonical log line are views of it, and the metrics are sums of run rows."""
 
     run_id: int
     trigger: Trigger

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import platformdirs
 
+from kasparro import addresses
 from kasparro.errors import SettingsError
 
 
@@ -85,6 +87,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: dict[str, SourceSettings]
     database_url: Secret | None = None  # None: embedded Postgres under the data folder
+    database_reader_url: Secret | None = None  # for what only reads: a role that can do nothing else; None: as the writers
     database_pooler: Literal["none", "transaction"] = "none"
     data_dir: Path
     host: str = "127.0.0.1"
@@ -99,6 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hourly_days: int = 90
     rate_limit_per_minute: int = 0  # requests of one client; 0: as many as it likes
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()  # whose X-Forwarded-For is believed
+    cors_origins: tuple[str, ...] = ()  # whose pages may read the answers, or `*`
     # Bounds. They are not in the environment: change one here, with its reason.
     request_timeout_seconds: float = 30.0  # one call, from connect to the last byte
     response_bytes_max: int = 64_000_000  # 56,559 coins are 9 MB: room for a market seven times as large
@@ -132,11 +136,17 @@ _PLAIN: dict[str, str] = {
     "KASPARRO_HOURLY_DAYS": "hourly_days",
     "KASPARRO_RATE_LIMIT_PER_MINUTE": "rate_limit_per_minute",
     "KASPARRO_TRUSTED_PROXIES": "trusted_proxies",
+    "KASPARRO_CORS_ORIGINS": "cors_origins",
 }
-_SECRET: dict[str, str] = {"DATABASE_URL": "database_url", "KASPARRO_ADMIN_TOKEN": "admin_token"}
+_SECRET: dict[str, str] = {
+    "DATABASE_URL": "database_url",
+    "DATABASE_READER_URL": "database_reader_url",
+    "KASPARRO_ADMIN_TOKEN": "admin_token",
+}
 _SOURCES: dict[str, dict[str, Plan]] = {"coingecko": COINGECKO_PLANS, "coinpaprika": COINPAPRIKA_PLANS}
 _FILES = "KASPARRO_FILES_DIR"  # the source `files` is there where it is set
 _SOURCE_NAMES = ("BASE_URL", "API_KEY", "PLAN", "CALLS_PER_MINUTE", "CALLS_PER_MONTH")
+_PORT_MAX = 65_535
 _AT_LEAST: dict[str, int] = {
     "port": 1,
     "refresh_seconds": 0,
@@ -155,7 +165,10 @@ def load(environment: Mapping[str, str]) -> Settings:
     env = {k: v.strip() for k, v in environment.items() if v.strip()}
     unknown = sorted(k for k in env if k.startswith("KASPARRO_") and k not in NAMES and not k.startswith("KASPARRO_TEST_"))
     if unknown:
-        message = f"unknown setting {', '.join(unknown)}: known are {', '.join(n for n in NAMES if n.startswith('KASPARRO_'))}"
+        ours = [name for name in NAMES if name.startswith("KASPARRO_")]
+        close = get_close_matches(unknown[0], ours, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"known are {', '.join(ours)}"
+        message = f"unknown setting {', '.join(unknown)}: {meant}"
         raise SettingsError(message)
     if "KASPARRO_PORT" not in env and "PORT" in env:
         env["KASPARRO_PORT"] = env["PORT"]
@@ -166,9 +179,12 @@ def load(environment: Mapping[str, str]) -> Settings:
             values[field] = _converted(name, field, str(values[field]))
     for name, field in _SECRET.items():
         if name in env:
+            if name.startswith("DATABASE_"):
+                addresses.check_database_url(name, env[name])
             values[field] = Secret(env[name])
-    if "DATABASE_URL" in env:
-        _check_database_url(env["DATABASE_URL"])
+    if "DATABASE_READER_URL" in env and "DATABASE_URL" not in env:
+        message = "DATABASE_READER_URL is of use beside DATABASE_URL only: the embedded database has no other users"
+        raise SettingsError(message)
     values["sources"] = {source: _source(source, plans, env) for source, plans in _SOURCES.items()} | _files(env)
     return Settings(**values)  # type: ignore[arg-type]  # every value was converted by its field's type
 
@@ -178,36 +194,23 @@ def _converted(name: str, field: str, text: str) -> object:
     if field == "data_dir":
         return Path(text).expanduser().absolute()
     if field == "trusted_proxies":
-        return _networks(name, text)
+        return addresses.networks(name, text)
+    if field == "cors_origins":
+        return addresses.origins(name, text)
+    choices = get_args(types[field])
+    if all(isinstance(choice, str) for choice in choices) and choices and text not in choices:
+        message = f"{name}={text!r}: must be one of {', '.join(choices)}"
+        raise SettingsError(message)
     try:
         value = msgspec.convert(text, types[field], strict=False)
     except msgspec.ValidationError as error:
         message = f"{name}={text!r}: {error}"
         raise SettingsError(message) from None
-    least = _AT_LEAST.get(field)
-    if least is not None and value < least:
-        message = f"{name}={text!r}: must be at least {least}"
+    least, most = _AT_LEAST.get(field), _PORT_MAX if field == "port" else None
+    if (least is not None and value < least) or (most is not None and value > most):
+        message = f"{name}={text!r}: must be at least {least}" + (f" and at most {most}" if most is not None else "")
         raise SettingsError(message)
     return value
-
-
-def _networks(name: str, text: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        message = f"{name}={text!r}: {error}; write addresses or networks separated by commas, like 10.0.0.0/8,127.0.0.1"
-        raise SettingsError(message) from None
-
-
-def _check_database_url(url: str) -> None:
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme in {"postgresql", "postgres"} and rest:
-        return
-    if scheme.startswith(("postgresql+", "postgres+")):
-        message = f"DATABASE_URL starts with {scheme}://, an SQLAlchemy dialect: write postgresql:// instead, the rest unchanged"
-        raise SettingsError(message)
-    message = "DATABASE_URL must be of the form postgresql://user:password@host:5432/database"
-    raise SettingsError(message)
 
 
 def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> SourceSettings:
@@ -225,7 +228,7 @@ def _source(source: str, plans: dict[str, Plan], env: Mapping[str, str]) -> Sour
     return SourceSettings(
         name=source,
         plan=name,
-        base_url=_base_url(f"{prefix}_BASE_URL", env.get(f"{prefix}_BASE_URL", plan.base_url)),
+        base_url=addresses.base_url(f"{prefix}_BASE_URL", env.get(f"{prefix}_BASE_URL", plan.base_url)),
         api_key=Secret(key) if key and plan.key_needed else None,
         calls_per_minute=_count(f"{prefix}_CALLS_PER_MINUTE", env, plan.calls_per_minute, least=1),
         calls_per_month=_count(f"{prefix}_CALLS_PER_MONTH", env, plan.calls_per_month, least=0),
@@ -249,13 +252,6 @@ def _files(env: Mapping[str, str]) -> dict[str, SourceSettings]:
             freshness_seconds=0,
         )
     }
-
-
-def _base_url(name: str, url: str) -> str:
-    if not url.startswith(("http://", "https://")) or "?" in url or "#" in url:
-        message = f"{name} must be an http or https address with its path and without a query, like https://api.coingecko.com/api/v3"
-        raise SettingsError(message)
-    return url.rstrip("/")
 
 
 def _count(name: str, env: Mapping[str, str], default: int, *, least: int) -> int:

@@ -13,19 +13,20 @@ import pytest
 import uvicorn
 
 from kasparro.api.app import create_api
-from kasparro.api.dependencies import Dependencies
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import FakeClock
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary, Said, Trigger, Verdict
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.readers import Readers
 from kasparro.settings import Settings
 from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
+from kasparro.web.pages import pages
 from tests.api.factory import NOW, Market
 from tests.conftest import Cluster, make_settings
 
@@ -116,7 +117,7 @@ async def serving(services: Dependencies, *, quick: bool = True) -> AsyncIterato
         hot = HotAnswers(services)
         protocol = protocol_of(hot) if quick else "httptools"
         config = uvicorn.Config(
-            create_api(services, hot),  # type: ignore[arg-type]
+            create_api(services, hot, pages=pages(services)),  # type: ignore[arg-type]
             http=protocol,
             lifespan="off",
             log_config=None,

@@ -9,6 +9,7 @@ from tests.api.conftest import Server
 from tests.api.factory import Market
 
 
+@pytest.mark.smoke
 async def test_a_coin_shows_everything_that_is_known_of_it(api: Server, market: Market) -> None:
     """Listings, contracts, quotes per source, the price with its reasons, judgements with their evidence."""
     await market.coin(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kasparro.api.cursors import Place, read, write
-from kasparro.api.problems import ProblemError
+from kasparro.serving.cursors import Place, read, write
+from kasparro.serving.problems import ProblemError
 
 _places = st.builds(
     Place, version=st.integers(0, 2**60), position=st.integers(0, 2**31), after=st.none() | st.text(max_size=20), grade=st.integers(0, 9)

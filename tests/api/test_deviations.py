@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kasparro.api.deviations import Anomaly, of_prices, of_runs, usual_of
+from kasparro.serving.deviations import Anomaly, of_prices, of_runs, usual_of
 from kasparro.store.prices import HourlyPrice
 from kasparro.store.run_history import RunFact
 

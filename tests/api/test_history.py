@@ -60,6 +60,7 @@ async def test_one_source_has_a_history_of_its_own(bitcoin: Server) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.smoke
 async def test_history_comes_in_four_intervals(bitcoin: Server) -> None:
     """Raw has every quote with its listing; the others have the last price of each interval in which there is one."""
     _, body, _ = await bitcoin.get("/coins/bitcoin/history?interval=raw")

@@ -72,6 +72,7 @@ async def test_what_to_decide_comes_by_market_value_at_stake(api: Server, market
     assert headers["X-Total-Count"] == "4"
 
 
+@pytest.mark.smoke
 async def test_a_question_shows_both_sides(api: Server, market: Market) -> None:
     """The judgement with its evidence, the listing with the coin that it is now, and the coin in question with its listings."""
     await _market(market)

@@ -21,6 +21,7 @@ async def _small_market(market: Market) -> dict[str, int]:
     }  # fmt: skip
 
 
+@pytest.mark.smoke
 async def test_rows_are_as_the_contract_says(api: Server, market: Market) -> None:
     """A row carries symbol, name, sources, price and where it stands, the float64 as it was stored."""
     await _small_market(market)
@@ -170,6 +171,7 @@ async def test_a_walk_shows_each_coin_once_though_ranks_move(api: Server, market
     assert len(seen) == len(set(seen))
 
 
+@pytest.mark.smoke
 async def test_the_best_matches_come_first_and_the_larger_of_equals(api: Server, market: Market) -> None:
     """What is it, then what begins so or nearly is it, then its words, then what contains it, then typos; each by rank, pages included."""
     coins = {

@@ -9,14 +9,17 @@ import pytest
 from tests.api.conftest import TOKEN, Server
 
 
+# Its phase "coverage" tries every bound of every parameter however many examples are drawn beside.
 @pytest.mark.slow
-async def test_schemathesis_finds_nothing(filled: Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [5, pytest.param(50, marks=pytest.mark.torture)])
+async def test_schemathesis_finds_nothing(filled: Server, tmp_path: Path, examples: int) -> None:
     """No 500, no undocumented status, no answer that breaks its schema and no bad input taken, in all phases."""
     # One check is left out: that all input which the schema allows is taken. A cursor is text that only the service can
     # make, and /resolve wants one of three ways to ask; neither can be said in a schema.
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).parent / "schemathesis",
-        *("run", f"{filled.url}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}", "--seed", "1", "--max-examples", "10"),
+        *("run", f"{filled.url}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}"),
+        *("--seed", "1", "--max-examples", str(examples)),
         *("--exclude-checks", "positive_data_acceptance", "--no-color"),
         *("--exclude-path", "/stream"),  # it does not end
         cwd=tmp_path,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kasparro.api.clients import Clients
-from kasparro.api.rate_limit import Buckets
 from kasparro.errors import SettingsError
+from kasparro.serving.clients import Clients
+from kasparro.serving.rate_limit import Buckets
 from kasparro.store.pool import Database
 from tests.api.conftest import api_over
 from tests.conftest import make_settings

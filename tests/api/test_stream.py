@@ -9,8 +9,8 @@ import aiohttp
 import msgspec
 import pytest
 
-from kasparro.api import readers as module
-from kasparro.api.readers import HEARTBEAT, QUEUED_BYTES_MAX, RESET, Reader
+from kasparro.serving import readers as module
+from kasparro.serving.readers import HEARTBEAT, QUEUED_BYTES_MAX, RESET, Reader
 from tests.api.conftest import Server
 from tests.api.factory import Market
 
@@ -69,6 +69,7 @@ async def _until_gone(api: Server, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.smoke
 async def test_a_reader_has_the_state_and_then_what_changes(api: Server, market: Market) -> None:
     """The rows of /data of the coins asked for on connect, and of those that a publication changes; nothing of others."""
     a, b = await market.coin("a", 1.0, source_ids={"coingecko": "a-alias"}), await market.coin("b", 2.0)

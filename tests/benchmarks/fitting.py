@@ -27,8 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kasparro.resolver import evidence
-from kasparro.resolver.features import Features
-from kasparro.resolver.index import Index, members
+from kasparro.resolver.index import Index
 from kasparro.resolver.pairs import candidates, findings
 from kasparro.resolver.rules import BASE, RULES, WEIGHT
 from tests.benchmarks.identity import GECKO, PAPRIKA, Pairs, by_rules, priced_pairs, scored
@@ -53,11 +52,12 @@ def is_fitted_on(pair: tuple[str, str]) -> bool:
     return sha256(" ".join(pair).encode()).digest()[0] % 2 == 0
 
 
-def by_id(market: Recorded) -> tuple[Index, dict[tuple[str, str], Features]]:
+def by_id(market: Recorded) -> tuple[Index, dict[tuple[str, str], int]]:
     """A market's index, and its listings by source and source id."""
     index = Index()
     finish(index.apply(market.rows))
-    return index, {(f.source, f.source_id): f for f in index.features.values()}
+    finish(index.close())
+    return index, {(row.source, row.source_id): row.listing_id for row in market.rows}
 
 
 def examples(market: Recorded, pairs: Pairs) -> list[Example]:
@@ -69,15 +69,15 @@ def examples(market: Recorded, pairs: Pairs) -> list[Example]:
     seen: dict[tuple[int, int], Example] = {}
     for g, p in pairs:
         for own, partner, other in (((GECKO, g), (PAPRIKA, p), PAPRIKA), ((PAPRIKA, p), (GECKO, g), GECKO)):
-            f = at.get(own)
-            if f is None:
+            if own not in at:
                 continue
+            f = index.features(at[own])
             for i in candidates(index, f, other):
-                a, b = (f, index.features[i]) if f.source == GECKO else (index.features[i], f)
+                a, b = (f, index.features(i)) if f.source == GECKO else (index.features(i), f)
                 found = findings(index, a, b)
                 if len(found) > 1:
                     kept = tuple(r for r in found if RULES[r].kind not in KINDS_OF_MARKETS)
-                    seen[a.listing_id, b.listing_id] = Example(kept, at.get(partner) is index.features[i])
+                    seen[a.listing_id, b.listing_id] = Example(kept, at.get(partner) == i)
     return list(seen.values())
 
 
@@ -119,8 +119,9 @@ def log_loss(known: list[Example], weight: Mapping[str, float]) -> float:
 
 def ratios(market: Recorded, pairs: Pairs) -> dict[str, tuple[int, int, float]]:
     """For each rule on markets: to how many pairs it applies, to how many pairs of others' listings, and the ratio's logarithm."""
-    _, at = by_id(market)
-    listed = [(at[GECKO, g], at[PAPRIKA, p]) for g, p in pairs if (GECKO, g) in at and (PAPRIKA, p) in at]
+    index, at = by_id(market)
+    known = [(at[GECKO, g], at[PAPRIKA, p]) for g, p in pairs if (GECKO, g) in at and (PAPRIKA, p) in at]
+    listed = [(index.features(a), index.features(b)) for a, b in known]
     applied: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     told: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for n, (a, _) in enumerate(listed):
@@ -141,15 +142,15 @@ def paired_by_contract(market: Recorded) -> Pairs:
     index, _ = by_id(market)
     ours, theirs = index.sources[GECKO].addresses, index.sources[PAPRIKA].addresses
     found: set[tuple[int, int]] = set()
-    addresses = {address for f in index.features.values() for _, address in f.contracts}
+    addresses = {address for kept in index.listed.values() for _, address in kept.contract_pairs}
     for address in sorted(addresses):
-        (a, *more), (b, *others) = members(ours, address) or (0,), members(theirs, address) or (0,)
-        if a and b and not more and not others and set(index.features[a].contracts) & set(index.features[b].contracts):
+        (a, *more), (b, *others) = ours.members(address) or (0,), theirs.members(address) or (0,)
+        if a and b and not more and not others and set(index.listed[a].contract_pairs) & set(index.listed[b].contract_pairs):
             found.add((a, b))
     times: dict[int, int] = defaultdict(int)
     for i in [i for pair in found for i in pair]:
         times[i] += 1
-    return [(index.features[a].source_id, index.features[b].source_id) for a, b in found if times[a] == times[b] == 1]
+    return [(index.listed[a].source_id, index.listed[b].source_id) for a, b in found if times[a] == times[b] == 1]
 
 
 @contextmanager

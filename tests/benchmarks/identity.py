@@ -17,6 +17,7 @@ from kasparro.resolver.index import Index
 from kasparro.resolver.normalise import name_keys, symbol_key
 from kasparro.resolver.platforms import address, chain
 from kasparro.resolver.resolve import resolve
+from tests.benchmarks.identity_costs import measured
 from tests.benchmarks.recorded import Recorded, folders, read
 from tests.resolver.driving import finish
 from tests.resolver.market import make
@@ -70,10 +71,8 @@ def by_rules(rows: Iterable[EvidenceRow]) -> CoinOf:
     index = Index()
     finish(index.apply(rows))
     resolution = finish(resolve(index, Book({}), provisional=True))
-    features = index.features
-    return {
-        (features[j.listing_id].source, features[j.listing_id].source_id): j.coin_id for j in resolution.judgements if j.verdict == "same"
-    }
+    listed = index.listed
+    return {(listed[j.listing_id].source, listed[j.listing_id].source_id): j.coin_id for j in resolution.judgements if j.verdict == "same"}
 
 
 def by_symbol(rows: Iterable[EvidenceRow]) -> CoinOf:
@@ -142,6 +141,11 @@ def main() -> None:
             figures = (few.precision, few.recall, every.precision, every.recall)
             table.add_row(name, *(f"{f:.4f}" for f in figures), str(len(every.false)), str(len(every.missed)), f"{seconds:.2f}")
         Console().print(table)
+        costs = measured(market.rows)
+        Console().print(
+            f"All {len(market.rows):,} listings from nothing, in a process of its own: {costs.megabytes:.0f} MB above the resident set, "
+            f"{costs.cpu_seconds:.2f} s of CPU, longest slice {costs.slice_ms:.1f} ms"
+        )
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,9 +33,15 @@ def run(pieces: Pieces[Any]) -> Any:
             return stop.value
 
 
-def built(previous: Catalog, world: World, keys: list[int], version: int) -> Catalog:
+def built(previous: Catalog, world: World, keys: list[int], version: int, called: World | None = None) -> Catalog:
     """The catalog after the rows of some coins were read."""
     draft = Draft(previous)
+    run(draft.add(keys, rows_of(world, keys, called)))
+    return run(draft.finish(version, NOW))
+
+
+def rows_of(world: World, keys: list[int], called: World | None = None) -> Any:
+    """All rows of some coins, called as in another world."""
     rows = SimpleNamespace(coins=[], listings=[], contracts=[], aliases=[])
     for key in keys:
         if key not in world:
@@ -42,7 +49,8 @@ def built(previous: Catalog, world: World, keys: list[int], version: int) -> Cat
         price, cap, volume, merged, listings, aliases = world[key]
         ids = sorted(listings) if merged is None else []
         # Another price is another symbol, another volume another coin that it wraps: the indexes move as well.
-        symbol, wraps = f"Sym{price or 0:.0f}", int(volume) if volume else None
+        other_price, _, other_volume = (called or world)[key][:3]
+        symbol, wraps = f"Sym{other_price or 0:.0f}", int(other_volume) if other_volume else None
         rows.coins.append(
             {
                 "coin_key": key, "coin_id": f"coin-{key}", "symbol": symbol, "name": f"Coin {key}", "merged_into": merged, "wraps": wraps,
@@ -63,8 +71,21 @@ def built(previous: Catalog, world: World, keys: list[int], version: int) -> Cat
             )  # fmt: skip
             rows.contracts.append({"listing_id": listing, "platform": "eth", "address": source_id.upper()})
         rows.aliases.extend({"coin_key": key, "alias": alias} for alias in sorted(aliases))
-    run(draft.add(keys, rows))
-    return run(draft.finish(version, NOW))
+    return rows
+
+
+def price_rows_of(rows: Any) -> Any:
+    """The same rows as far as they tell of prices and quotes, as their queries give them."""
+    prices = [
+        (
+            c["coin_key"], c["listing_id"], c["published_at"], c["observed_at"], c["value"], c["method"], ",".join(c["sources_used"]),
+            c["spread_pct"], c["confidence"], ",".join(c["flags"]), c["market_cap"], c["volume_24h"],
+        )
+        for c in rows.coins
+    ]  # fmt: skip
+    columns = ("listing_id", "price", "market_cap", "volume_24h", "observed_at", "fetched_at")
+    quotes = [tuple(n[name] for name in columns) for n in rows.listings if n["price"] is not None]
+    return SimpleNamespace(prices=prices, quotes=quotes)
 
 
 def shown(catalog: Catalog) -> Any:
@@ -104,6 +125,7 @@ def worlds(draw: st.DrawFn) -> World:
     return world
 
 
+@pytest.mark.slow
 @given(worlds(), worlds(), st.randoms())
 def test_building_on_changes_equals_building_anew(before: World, after: World, order: Any) -> None:
     """Whatever changed, in whichever order the coins are read: prices, merges and splits, listings and aliases that move."""
@@ -120,6 +142,24 @@ def test_building_on_changes_equals_building_anew(before: World, after: World, o
 
     assert shown(second) == shown(built(EMPTY, after, list(after), 2))
     assert shown(first) == kept
+
+
+@given(worlds(), st.dictionaries(st.integers(1, 6), st.tuples(st.sampled_from([1.0, 2.0, 3.0]), _amounts, _amounts)))
+def test_repricing_equals_building_anew(before: World, moves: dict[int, tuple[float, float | None, float | None]]) -> None:
+    """Where no more changed than prices and quotes, taking over these alone shows the same, orders and indexes included."""
+    before = _each_once(before)
+    first = built(EMPTY, before, list(before), 1)
+    kept = shown(first)
+    priced = [key for key in moves if (entry := first.entries.get(key)) is not None and entry.price is not None]
+    after: World = {**before, **{key: (*moves[key], *before[key][3:]) for key in priced}}
+
+    draft = Draft(first)
+    run(draft.reprice(price_rows_of(rows_of(after, priced, before))))
+    second = run(draft.finish(2, NOW))
+
+    assert shown(second) == shown(built(EMPTY, after, list(after), 2, before))
+    assert shown(first) == kept
+    assert all(second.entries[key] is first.entries[key] for key in before if key in first.entries and key not in priced)
 
 
 def _each_once(world: World) -> World:

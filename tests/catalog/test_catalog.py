@@ -1,5 +1,6 @@
 """Reading and following the catalog over a real database."""
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -32,6 +33,43 @@ async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
     assert holder.current.find("a") is not first.find("a")
     assert holder.current.find("b") is first.find("b")
     assert holder.current.version == 3
+
+
+async def test_following_equals_reading_anew(db: Database) -> None:
+    """After prices, quotes, first prices and what turns stale: all that is shown, what counts as stale, and when the next price will."""
+    clock = FakeClock(NOW)
+    market, holder = Market(db), CatalogHolder(db, clock, ["coingecko"])
+    keys = [await market.coin(f"coin-{n}", 1.0 + n, sources=("coingecko", "coinpaprika")[: 1 + n % 2]) for n in range(6)]
+    unpriced = await market.coin("unpriced")
+    await holder.refresh()
+    for n, key in enumerate(keys[:4]):
+        await market.reprice(key, 7.0 - n, market_cap=100.0 - n)
+    age = [timedelta(minutes=m) for m in (10, 59, 61, 200)]
+    async with db.write() as conn:
+        await conn.executemany(
+            "UPDATE latest_prices SET observed_at = $2, flags = $3, sources_used = $4 WHERE coin_key = $1",
+            [(key, NOW - age[n], ["single_source"], ["coingecko"]) for n, key in enumerate(keys[:4])],
+        )
+        await conn.execute("UPDATE latest_prices SET flags = '{stale,thin}' WHERE coin_key = $1", keys[0])
+        await conn.execute("UPDATE latest_quotes SET price = price * 2, volume_24h = 5, fetched_at = fetched_at + interval '1 minute'")
+        await conn.execute(
+            "INSERT INTO latest_prices SELECT $1, listing_id, published_at, observed_at, value, method, sources_used, spread_pct,"
+            " confidence, flags, market_cap, volume_24h, version FROM latest_prices WHERE coin_key = $2",
+            unpriced, keys[3],
+        )  # fmt: skip
+
+    for minutes in (0, 2, 120):
+        clock.advance(60 * minutes)
+        await holder.refresh()
+        fresh = CatalogHolder(db, clock, ["coingecko"])
+        await fresh.refresh()
+
+        (a, b) = (holder.current, fresh.current)
+        changed = [*keys[:4], unpriced]
+        assert {key: (a.entries[key].row, detail(a, a.entries[key])) for key in changed} == {
+            key: (b.entries[key].row, detail(b, b.entries[key])) for key in changed
+        }
+        assert (a.stale, a.orders.rank, a.orders.volume, a.orders.id) == (b.stale, b.orders.rank, b.orders.volume, b.orders.id)
 
 
 async def test_many_new_names_are_indexed_after_the_swap(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """`kasparro doctor` says of each trouble what to do about it."""
 
 import asyncio
+import json
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,12 +33,14 @@ class Doctor:
         self.environment = upstream.environment(DATABASE_URL=database_url, KASPARRO_PORT=str(free_port()))
         self.clock = FakeClock(datetime.now(UTC))
         self._capsys = capsys
+        self.last = ""  # line, which sums up
 
     async def asked(self, **more: str) -> tuple[int, dict[str, str]]:
-        """The exit code, and the lines by what they are about, each beginning with ok or fail."""
+        """The exit code, and the lines by what they are about, each beginning with ok, warn or fail."""
         self._capsys.readouterr()
         code = await doctor(make_settings(**self.environment | more), self.clock)
-        lines = [line.split(maxsplit=2) for line in self._capsys.readouterr().out.splitlines()]
+        *checks, self.last = self._capsys.readouterr().out.splitlines()
+        lines = [line.split(maxsplit=2) for line in checks]
         return code, {how.partition(":")[0] + " budget" if what == "budget" else what: f"{mark} {how}" for mark, what, how in lines}
 
 
@@ -65,6 +68,35 @@ async def test_all_is_well(patient: Doctor) -> None:
         "coinpaprika",
     ]
     assert {line.split()[0] for line in lines.values()} == {"ok"}
+    assert patient.last == "all is well"
+
+
+async def test_what_works_and_should_not_stay_so(patient: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that can be guessed and a file of keys that others may read: what to do about each, and the exit code 3."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("COINGECKO_API_KEY=CG-of-a-test\n")
+    (tmp_path / ".env").chmod(0o644)
+
+    code, lines = await patient.asked(KASPARRO_ADMIN_TOKEN="let-me-in")
+
+    assert code == 3
+    assert lines["settings"] == f"warn {tmp_path}/.env holds keys, and others on this machine may read it: chmod 600 {tmp_path}/.env"
+    assert lines["admin"].startswith("warn open to a token of under 20 characters, which can be guessed: set KASPARRO_ADMIN_TOKEN")
+    assert patient.last == "2 to think about; each line says what to do"
+
+    (tmp_path / ".env").chmod(0o600)
+    code, lines = await patient.asked(KASPARRO_ADMIN_TOKEN="0123456789abcdef0123")
+    assert (code, lines["admin"]) == (0, "ok open to the token")
+
+
+async def test_the_checks_as_json(patient: Doctor, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for machines: one object on one line, with each check's state and what it says."""
+    settings = make_settings(**patient.environment | {"KASPARRO_ADMIN_TOKEN": "let-me-in"})
+    assert await doctor(settings, patient.clock, as_json=True) == 3
+    found = json.loads(capsys.readouterr().out)
+    assert not found["well"]
+    assert {"check", "status", "detail"} == set(found["checks"][0])
+    assert [check["check"] for check in found["checks"] if check["status"] == "warn"] == ["admin"]
 
 
 async def test_a_port_in_use_is_no_fault(patient: Doctor) -> None:
@@ -97,7 +129,7 @@ async def test_a_data_folder_that_cannot_be_used(patient: Doctor, tmp_path: Path
 
     assert code == 1
     assert lines["database"].startswith(f"fail cannot use the data folder {tmp_path}/file/data: ")
-    assert "Make it writable for us, or choose another with KASPARRO_DATA_DIR" in lines["database"]
+    assert "Make it writable for us, choose another with KASPARRO_DATA_DIR" in lines["database"]
 
 
 async def test_a_disk_that_is_nearly_full(
@@ -109,7 +141,7 @@ async def test_a_disk_that_is_nearly_full(
     code, lines = await patient.asked(DATABASE_URL="", KASPARRO_DATA_DIR=str(session_folder / "embedded"))
 
     assert code == 1
-    assert " GB free in " in lines["disk"]
+    assert " MB free in " in lines["disk"]
     assert "KASPARRO_RAW_MEGABYTES" in lines["disk"]
 
 

@@ -17,6 +17,8 @@ from tests.upstream.server import Upstream
 
 __all__ = ["ingest", "upstream"]
 
+pytestmark = pytest.mark.slow
+
 
 async def _import(*arguments: str, **environment: str) -> tuple[int | None, str, str]:
     """Exit code, stdout, stderr."""

@@ -10,8 +10,6 @@ from kasparro.records import RunSummary
 from kasparro.store.pool import Database
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 MONTH = datetime.now(UTC).date().replace(day=1)
 
 

@@ -6,6 +6,7 @@ from random import Random
 import msgspec
 import pytest
 
+from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import SystemClock
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest, run_once
@@ -88,6 +89,20 @@ async def test_a_coin_that_sources_delist_does_not_go_silently(db: Database) -> 
     assert gone["tether"] == ("vanished", "delisted", both, ())
     assert back["tether"] == ("returned", "listed")
     assert "solana" not in back
+
+
+async def test_what_is_shown_of_a_coin_follows_its_listings(db: Database) -> None:
+    """Where nobody quotes it any more, a catalog that was read before shows all the same that its listings are gone."""
+    async with scene(db) as at:
+        await _first_day(at)
+        holder = CatalogHolder(db, at.clock, ["coingecko", "coinpaprika"])
+        await holder.refresh()
+        at.upstream.removed = {"tether", "usdt-tether"}
+        await _next_day(at)
+        await holder.refresh()
+        shown = holder.current.find("tether")
+        assert shown is not None
+        assert [(n.source, n.active) for n in shown.listings] == [("coingecko", False), ("coinpaprika", False)]
 
 
 async def test_what_a_run_left_that_died_is_told_by_the_next_one(db: Database) -> None:

@@ -2,18 +2,15 @@
 
 from datetime import timedelta
 
-import pytest
 import structlog
 
-from kasparro.api.drift import drift_by_source
 from kasparro.ingest.run import Ingest, run_once
+from kasparro.serving.drift import drift_by_source
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.ingest.scene import scene
 from tests.ingest.test_run import checkpoints, outcomes
 from tests.upstream.server import Upstream
-
-pytestmark = pytest.mark.slow
 
 
 async def test_a_renamed_price_fails_the_source_and_suggests_the_name(db: Database) -> None:

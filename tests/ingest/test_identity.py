@@ -10,8 +10,6 @@ from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 ALL = frozenset({"coingecko", "coinpaprika"})
 COMPLETE = Settledness(listed=ALL, quoted=ALL, complete=True)
 IDENTITY = ("judgements", "coins")

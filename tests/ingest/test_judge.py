@@ -14,8 +14,6 @@ from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def judge(ingest: Ingest) -> PersonsJudge:
@@ -53,6 +51,7 @@ async def quote(db: Database, source: str, source_id: str) -> float:
         )
 
 
+@pytest.mark.smoke
 async def test_a_wrong_merge_is_undone_for_good(ingest: Ingest, db: Database, upstream: Upstream, judge: PersonsJudge) -> None:
     """Both coins show their own prices from then on, and the next ten runs leave it so; so does another set of rules."""
     upstream.observed_at -= timedelta(minutes=30)

@@ -8,18 +8,16 @@ from datetime import datetime, timedelta
 import pytest
 import structlog
 
-from kasparro.api.dependencies import Dependencies
-from kasparro.api.health import health_of
-from kasparro.api.readers import Readers
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import run_once
 from kasparro.pricing.staleness import STALE_AFTER
 from kasparro.schedule import Runner
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.readers import Readers
+from kasparro.serving.standing import health_of
 from kasparro.store.pool import Database
 from tests.ingest.scene import Scene, scene
-
-pytestmark = pytest.mark.slow
 
 EVERY = timedelta(minutes=15)
 OTHER = {"coingecko": "coinpaprika", "coinpaprika": "coingecko"}

@@ -22,8 +22,6 @@ from tests.conftest import Cluster, make_settings
 from tests.ingest.conftest import make_ingest, state
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 # What must not move where nobody is asked and nothing is mended.
 STANDS = {

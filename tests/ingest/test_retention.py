@@ -141,21 +141,22 @@ async def test_a_run_that_was_taken_over_drops_nothing(ingest: Ingest, db: Datab
     assert await days_of(db, "quotes") == [day_before(31)]
 
 
-async def test_two_sources_may_need_the_same_missing_day_at_once(db: Database) -> None:
-    """The second waits for the first and finds what it made."""
-    day = day_before(5)
+@pytest.mark.parametrize("others", [[], [6], [4]])
+async def test_two_sources_may_need_the_same_missing_day_at_once(db: Database, others: list[int]) -> None:
+    """The second waits for the first and finds what it made, whether or not it makes other days as well."""
+    day, further = day_before(5), [day_before(n) for n in others]
     async with db.write() as first:
         await quotes.make_partitions(first, [day])
 
         async def second() -> None:
             async with db.write() as conn:
-                await quotes.make_partitions(conn, [day, day_before(6)])
+                await quotes.make_partitions(conn, [day, *further])
 
         task = asyncio.ensure_future(second())
         await asyncio.sleep(0.1)
         assert not task.done()
     await task
-    assert await days_of(db, "quotes") == await days_of(db, "candles_hourly") == [day_before(6), day]
+    assert await days_of(db, "quotes") == await days_of(db, "candles_hourly") == sorted([day, *further])
 
 
 async def test_a_wait_for_a_lock_is_bounded(db: Database) -> None:

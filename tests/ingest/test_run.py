@@ -14,8 +14,6 @@ from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 
 def written(summary: RunSummary) -> int:
     """Rows that a run wrote or revised."""
@@ -33,6 +31,7 @@ async def checkpoints(db: Database) -> dict[str, int]:
         return {f"{r['stream']} {r['part']}": r["sweep"] for r in await conn.fetch("SELECT stream, part, sweep FROM checkpoints")}
 
 
+@pytest.mark.smoke
 async def test_a_first_run_stores_everything_and_serves_the_newest_quote(ingest: Ingest, db: Database, upstream: Upstream) -> None:
     """Every listing, contract and quote; each coin's price is one of its listings' quotes, to the last bit."""
     summary = await run_once(ingest, "command")
@@ -98,6 +97,7 @@ async def test_moved_prices_are_new_quotes(ingest: Ingest, db: Database, upstrea
     assert [row[2:] for row in after["prices"]] != [row[2:] for row in before["prices"]]
 
 
+@pytest.mark.smoke
 async def test_one_source_down_costs_the_other_nothing(ingest: Ingest, upstream: Upstream) -> None:
     """The run is degraded, not failed, and says why in words."""
     upstream.strike("status", "/tickers", status=402)

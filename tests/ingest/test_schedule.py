@@ -15,8 +15,6 @@ from kasparro.schedule import Runner, Schedule
 from kasparro.store.pool import Database
 from tests.upstream.server import Upstream
 
-pytestmark = pytest.mark.slow
-
 
 class SettableClock(SystemClock):
     """A machine's clock that somebody sets."""

@@ -2,15 +2,11 @@
 
 from datetime import timedelta
 
-import pytest
-
 from kasparro.ingest.run import run_once
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
 from tests.ingest.scene import scene
 from tests.ingest.test_run import checkpoints, outcomes, written
-
-pytestmark = pytest.mark.slow
 
 
 async def test_a_body_that_is_known_need_not_come_again(db: Database) -> None:

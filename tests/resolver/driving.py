@@ -40,6 +40,7 @@ class World:
         """Everything that is known."""
         index = Index()
         finish(index.apply(self.rows.values()))
+        finish(index.close())
         return index
 
     def show(self, rows: Iterable[EvidenceRow]) -> None:
@@ -71,7 +72,7 @@ class World:
 
     def _resolve_around(self) -> Resolution:
         """From the keys of all and the features of those that it takes, as they are read from the database."""
-        index = Index(finish(self.index.make_keys()))
+        index = Index(finish(self.index.close()))
         missing: Iterable[int] = self.changed
         while True:
             finish(index.apply([self.rows[i] for i in missing]))

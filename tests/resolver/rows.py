@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kasparro.records import EvidenceRow
-from kasparro.resolver.features import Features, features_of
+from kasparro.resolver.features import Features, features_of, listed
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ONE = "0x" + "1a" * 20
@@ -38,7 +38,7 @@ def paprika(listing_id: int = 2, name: str = "Alpha Beta", symbol: str = "ALB", 
 
 def two(a: dict[str, Any], b: dict[str, Any]) -> tuple[Features, Features]:
     """Two listings of different sources, ready to be compared."""
-    return features_of(gecko(**a)), features_of(paprika(**b))
+    return features_of(1, listed(gecko(**a), {})), features_of(2, listed(paprika(**b), {}))
 
 
 def course(*prices: float, start: float = 0.0, step: float = 3600.0) -> tuple[tuple[float, float], ...]:

@@ -81,9 +81,10 @@ def evidence_on(world: World, pair: Pair) -> Any:
 def test_every_rule_applies_somewhere(rule: str) -> None:
     """There is an example to which the rule applies, and what the example is explained by adds up to its score."""
     world = World(EXAMPLES[rule])
-    a, b = (world.index.features[r.listing_id] for r in EXAMPLES[rule][:2])
-    assert rule in findings(world.index, a, b)
-    explained = evidence_on(world, Pair(score(world.index, a, b), a.listing_id, b.listing_id))
+    a, b = EXAMPLES[rule][:2]
+    found = findings(world.index, world.index.features(a.listing_id), world.index.features(b.listing_id))
+    assert rule in found
+    explained = evidence_on(world, Pair(score(found), a.listing_id, b.listing_id, tuple(found)))
     assert explained["between"] == [f"coingecko:{a.source_id}", f"coinpaprika:{b.source_id}"]
     assert explained["rules"][rule][0] == RULES[rule].weight
     assert isclose(explained["score"], BASE + sum(weight for weight, *_ in explained["rules"].values()))
@@ -93,9 +94,9 @@ def test_a_renamed_listing_lives_on_under_its_new_id() -> None:
     """The rule for two listings of one source needs more than a name: a contract, or price and supply that went on."""
     new = paprika(1, source_id="alb-alpha-new", contract=ONE)
     world = World([new, paprika(2, active=False, contract=ONE), paprika(3, "Alpha Beta", source_id="alb-dead", active=False)])
-    old, unrelated = world.index.features[2], world.index.features[3]
+    old, unrelated = world.index.features(2), world.index.features(3)
     pair = renamed(world.index, old)
-    assert pair == Pair(RULES["source.renamed"].weight, 2, 1)
+    assert pair == Pair(RULES["source.renamed"].weight, 2, 1, ("source.renamed",))
     assert list(evidence_on(world, pair)["rules"]) == ["source.renamed"]
     assert renamed(world.index, unrelated) is None
     world.show([paprika(4, source_id="alb-alpha-newest", contract=ONE)])

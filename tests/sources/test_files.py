@@ -70,6 +70,7 @@ def test_a_row_is_a_listing_with_its_quote_and_contracts() -> None:
         (f'a,A,"Coin,1,{OBSERVED},,,', Reason.ROW_NOT_CSV),
         (f"a,A,{'C' * 200_000},1,{OBSERVED},,,", Reason.ROW_TOO_LONG),
         (f"a,A,Coin,1,{OBSERVED},,,ethereum", Reason.CONTRACT_UNUSABLE),
+        (f"a,A,Coin,1,{OBSERVED},,,ethereum:0x\x001", Reason.CONTRACT_UNUSABLE),
         (f"a,A,Coin,1,{OBSERVED},,,{' '.join(f'e:{n}' for n in range(101))}", Reason.CONTRACT_TOO_MANY),
     ],
 )

@@ -218,6 +218,25 @@ async def test_ordinary_user_without_a_home_needs_nothing_else(start: Start) -> 
     assert owner == 65534
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root can become a user without a name")
+async def test_user_without_a_name_is_told_what_to_set(start: Start) -> None:
+    """A container's arbitrary user id, for which initdb makes no database, hears of it and of DATABASE_URL; nothing is left behind."""
+    python = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
+    if python is None:
+        pytest.skip("no interpreter of this version that another user can reach")
+    home = Path(tempfile.mkdtemp(prefix="kasparro-test-"))
+    os.chown(home, 54321, 54321)
+
+    user = await start(data=home / "data", python=python, user=54321, group=54321, extra_groups=[])
+    left = list((home / "data" / "postgres").glob("data*"))
+    shutil.rmtree(home)
+
+    assert user.said["error"] == "DatabaseError"
+    assert "user id 54321 has no name" in user.said["message"]
+    assert "DATABASE_URL" in user.said["message"]
+    assert left == []
+
+
 @pytest.mark.slow
 async def test_long_path_gets_a_short_socket_folder(folder: Path, start: Start) -> None:
     """A data folder whose name leaves no room for a socket has one elsewhere, closed to others, where a second process finds it."""

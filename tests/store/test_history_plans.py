@@ -48,6 +48,21 @@ async def test_hourly_prices_of_some_coins_are_read_by_index(rolled_back: Any) -
     assert "Seq Scan on prices_" not in plan, plan
 
 
+async def test_the_last_week_of_a_page_of_coins_is_read_by_index(rolled_back: Any) -> None:
+    """In each day's partition, by the listings that are shown, and no other row."""
+    for day in range(9):
+        await rolled_back.execute("SELECT make_day_partition('candles_hourly', $1)", (BEGIN + timedelta(days=day)).date())
+    await rolled_back.execute(
+        f"""INSERT INTO candles_hourly (listing_id, opens_at, open, high, low, close, samples)
+            SELECT n % 2000, $1::timestamptz + make_interval(hours => n / 2000), 1, 1, 1, 1, 1
+            FROM generate_series(0, {ROWS * 20} - 1) AS n""",
+        BEGIN,
+    )
+    await rolled_back.execute("ANALYZE candles_hourly")
+    plan = await _plan(rolled_back, "history", "select_recent_closes", list(range(100)), list(range(100)), BEGIN + timedelta(days=1))
+    assert "Seq Scan on candles_hourly_" not in plan, plan
+
+
 async def test_runs_to_compare_with_are_read_by_index(rolled_back: Any) -> None:
     """The newest of very many, and what their sources did."""
     await rolled_back.execute(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -129,6 +130,19 @@ async def test_query_is_never_compiled(db: Database) -> None:
     """Compiling queries is off for writers and readers."""
     async with db.write() as writer, db.read() as reader:
         assert [await writer.fetchval("SHOW jit"), await reader.fetchval("SHOW jit")] == ["off", "off"]
+
+
+async def test_a_full_disk_is_named_where_the_connection_is_lost_with_it(
+    database_url: str, session_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An embedded server without room for its log ends; what is left of the connection says nothing of that."""
+    monkeypatch.setattr("kasparro.store.pool._ROOM_BYTES", 10**18)
+    database = await Database.open(database_url, settings_module.load({"KASPARRO_DATA_DIR": str(session_folder)}))
+
+    with pytest.raises(DatabaseError, match=f"was lost: .* MB are free in {session_folder}. Make room there"):
+        async with database.write() as connection:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    await database.close()
 
 
 async def test_lost_connection_is_a_database_error_and_the_next_one_works(db: Database) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from kasparro.api import parameters
 from kasparro.api.bodies import read_body
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import ProblemError, invalid_parameters
 from kasparro.api.shapes import RunBegun, RunEnded, RunRequest, run_ended
 from kasparro.errors import RunOpenError
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import ProblemError, invalid_parameters
 
 _DECODER = msgspec.json.Decoder(RunRequest)
 

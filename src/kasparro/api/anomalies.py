@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from kasparro.api import parameters
-from kasparro.api.deviations import REMEMBERED, Anomaly, of_prices, of_runs
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.parameters import Parameter
-from kasparro.api.problems import not_found
-from kasparro.api.shapes import Shape, SourceOutcome
+from kasparro.api.shapes import SourceOutcome
 from kasparro.clock import in_pieces
 from kasparro.pricing.choose import DISAGREE
 from kasparro.records import RunStatus, RunSummary, SourceSummary, Trigger
+from kasparro.serving import parameters
+from kasparro.serving.deviations import Anomaly, of_prices
+from kasparro.serving.operations import Answer, Answered, Call, Operation, Shape, encoded
+from kasparro.serving.parameters import Parameter
+from kasparro.serving.problems import not_found
+from kasparro.serving.runs import RUN_ID_MAX, odd_in, odd_since
 from kasparro.store import prices, run_history
 
-_RUN_ID_MAX = 2**31 - 1
-_RUNS_MAX = 5_000  # of a span; three days with a run a minute are 4,320
 _VOLATILITY_SPAN = timedelta(days=3)  # before the span that is asked for: what a coin does is known by it
 
 
@@ -69,7 +68,7 @@ class Comparison(Shape, frozen=True, kw_only=True):
 
 
 def _run(name: str, text: str) -> Parameter:
-    bounded = parameters.integer(name, text, default=0, least=1, most=_RUN_ID_MAX)
+    bounded = parameters.integer(name, text, default=0, least=1, most=RUN_ID_MAX)
     schema = {key: value for key, value in bounded.schema.items() if key != "default"}
     return Parameter(name=name, description=text, schema=schema, parse=bounded.parse)
 
@@ -125,7 +124,7 @@ async def compare_runs(call: Call) -> Answer:
     """Two runs, by default the last two that have ended."""
     wanted_a, wanted_b = call.query["a"], call.query["b"]
     async with call.services.database.read(snapshot=True) as conn:
-        newest = await run_history.read_ended(conn, _RUN_ID_MAX if wanted_b is None else wanted_b - 1, 2)
+        newest = await run_history.read_ended(conn, RUN_ID_MAX if wanted_b is None else wanted_b - 1, 2)
         id_b = wanted_b if wanted_b is not None else newest.pop(0) if newest else None
         id_a = wanted_a if wanted_a is not None else newest[0] if newest else None
         found = {number: await run_history.read_run(conn, number) for number in (id_a, id_b) if number is not None}
@@ -136,11 +135,8 @@ async def compare_runs(call: Call) -> Answer:
             raise not_found(detail)
         coverage = await run_history.read_run_coverage(conn, [a.run_id, b.run_id])
         anomalies = []
-        for run in dict.fromkeys((a.run_id, b.run_id)):
-            ended = found[run]
-            assert ended is not None  # noqa: S101  # for the type checker
-            facts = await run_history.read_facts(conn, ended.finished_at or call.services.clock.now(), run, REMEMBERED, 1)
-            anomalies += [x for x in await in_pieces(of_runs(facts, ended.started_at), call.services.clock) if x.run_id == run]
+        for run in {run.run_id: run for run in (a, b)}.values():
+            anomalies += await odd_in(conn, call.services.clock, run)
     names = sorted({s.source for run in (a, b) for s in run.sources})
     sources = {name: _source(*(_compared(run, name, coverage.get((run.run_id, name))) for run in (a, b))) for name in names}
     return Answer(body=encoded(Comparison(a=_head(a), b=_head(b), sources=sources, anomalies=anomalies)))
@@ -151,9 +147,9 @@ async def list_anomalies(call: Call) -> Answer:
     services, span = call.services, timedelta(hours=call.query["hours"])
     since = services.clock.now() - span
     async with services.database.read() as conn:
-        facts = await run_history.read_facts(conn, since, _RUN_ID_MAX, REMEMBERED, _RUNS_MAX)
+        found = await odd_since(conn, services.clock, since)
         hourly = await prices.hourly(conn, call.query["coins"], DISAGREE, since - _VOLATILITY_SPAN)
-    found = await in_pieces(of_runs(facts, since), services.clock) + await in_pieces(of_prices(hourly, since), services.clock)
+    found += await in_pieces(of_prices(hourly, since), services.clock)
     found.sort(key=lambda anomaly: anomaly.until, reverse=True)
     return Answer(body=encoded(found))
 

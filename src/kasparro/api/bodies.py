@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from kasparro.api.problems import ProblemError, invalid_parameters
+from kasparro.serving.problems import ProblemError, invalid_parameters
 
 _PLACE = re.compile(r"(?P<what>.*?)(?: - at `\$\.?(?P<place>.*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`")

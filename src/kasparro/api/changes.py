@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from kasparro.api import cursors
-from kasparro.api.cursors import Place
-from kasparro.api.lists import CURSOR, LIMIT, next_link
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.parameters import Parameter
-from kasparro.api.shapes import Shape
 from kasparro.records import Verdict
+from kasparro.serving import cursors
+from kasparro.serving.cursors import Place
+from kasparro.serving.lists import CURSOR, LIMIT, next_link
+from kasparro.serving.operations import Answer, Answered, Call, Operation, Shape, encoded
+from kasparro.serving.parameters import Parameter
 from kasparro.store import changes
 from kasparro.store.changes import Change, ChangeKind, CoinState
 

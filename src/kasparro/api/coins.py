@@ -6,15 +6,15 @@ from urllib.parse import quote as percent_encoded
 
 import msgspec
 
-from kasparro.api import parameters
-from kasparro.api.lists import CoinPage, coin_page, list_parameters, next_link
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import catalog_loading, not_found
 from kasparro.api.shapes import CoinEnvelope, CoinPrice
 from kasparro.catalog.details import CoinDetail, detail
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import near_ids
 from kasparro.catalog.rows import CoinRow, entry_row
+from kasparro.serving import parameters
+from kasparro.serving.lists import CoinPage, coin_page, list_parameters, next_link
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import catalog_loading, not_found
 
 RETRY_BEFORE_DATA_SECONDS = 5
 

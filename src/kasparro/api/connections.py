@@ -1,11 +1,13 @@
 """What a client may hold that does not finish its request: uvicorn bounds neither the size of a head nor the time that it takes."""
 
 from collections.abc import Collection, Mapping
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from kasparro.api.problems import MEDIA_TYPE, ProblemError
 from kasparro.clock import Clock
+from kasparro.serving.headers import DATA, lines
+from kasparro.serving.problems import MEDIA_TYPE, ProblemError, invalid_request
 
 HEAD_BYTES_MAX = 65_536  # more than any query and cookies that we read or ignore
 LATE_SECONDS = 10.0  # between two looks: a request that both see unfinished has had as long at least
@@ -41,10 +43,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
                 detail = f"the request's line and headers have more than {HEAD_BYTES_MAX} bytes"
-                body = ProblemError(431, "head_too_large", detail).body
-                head = f"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: {MEDIA_TYPE}\r\n"
-                self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
-                self.transport.close()
+                self._refuse(ProblemError(431, "head_too_large", detail))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's words, which say the same
+        """See uvicorn."""
+        self._refuse(invalid_request("this is no request of HTTP/1.1 that can be understood; the connection is closed"))
+
+    def _refuse(self, problem: ProblemError) -> None:
+        """Answer what the application never sees, and close."""
+        status = HTTPStatus(problem.status)
+        head = b"HTTP/1.1 %d %b\r\ncontent-type: %b\r\n" % (status, status.phrase.encode(), MEDIA_TYPE.encode())
+        ours = b"%bcontent-length: %d\r\nconnection: close\r\n\r\n" % (lines(DATA), len(problem.body))
+        self.transport.write(head + ours + problem.body)
+        self.transport.close()
 
 
 Unfinished = dict[BoundedProtocol, int]  # connections with an unfinished request, and how many heads they had sent before

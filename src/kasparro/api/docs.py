@@ -7,8 +7,8 @@ from importlib import resources
 
 from kasparro.api.conditional import matches
 from kasparro.api.openapi import document
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import not_found
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import not_found
 
 _HTML = "text/html; charset=utf-8"
 _FILES = {

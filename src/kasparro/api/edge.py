@@ -9,11 +9,11 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from kasparro import logs
 from kasparro.api.compression import LEAST_BYTES, Encoding, StreamCompressor, compressed, negotiate
-from kasparro.api.dependencies import Dependencies
-from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
 from kasparro.api.hot import HotAnswers
-from kasparro.api.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
-from kasparro.api.rate_limit import FREE_PATHS
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.headers import DATA, EVERY, PAGE, RequestIds
+from kasparro.serving.problems import MEDIA_TYPE, ParameterProblem, ProblemError, invalid_request, rate_limited
+from kasparro.serving.rate_limit import FREE_PATHS
 
 log = logs.get()
 
@@ -59,6 +59,10 @@ class Edge:
                 return
             if "//" in inner["path"] or inner["path"].endswith("/"):
                 inner["path"] = _SLASHES.sub("/", inner["path"]).rstrip("/") or "/"
+            if exchange.asks_beforehand and (allowed := self._services.cors.preflight(inner["path"], exchange.origin)):
+                await exchange.send({"type": "http.response.start", "status": 204, "headers": allowed})
+                await exchange.send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
             await self._app(inner, receive, exchange.send)
         except Exception as error:
             log.exception("http.failed", method=scope["method"], path=scope["path"], request_id=exchange.request_id)
@@ -125,7 +129,9 @@ class _Exchange:
         "_status",
         "_stream",
         "_with_body",
+        "asks_beforehand",
         "inner",
+        "origin",
         "request_id",
         "started_sending",
     )
@@ -140,12 +146,17 @@ class _Exchange:
         self._stream: StreamCompressor | None = None
         self._with_body = scope["method"] != "HEAD"
         self.started_sending = False
-        request_id = accept = b""
+        request_id = accept = self.origin = b""
+        self.asks_beforehand = False  # a browser, whether it may send a request of another site's page
         for name, value in scope["headers"]:
             if name == b"x-request-id":
                 request_id = value
             elif name == b"accept-encoding":
                 accept = value
+            elif name == b"origin":
+                self.origin = value
+            elif name == b"access-control-request-method":
+                self.asks_beforehand = scope["method"] == "OPTIONS"
         self.request_id = ids.accepted(request_id)
         self._encoding: Encoding | None = negotiate(accept.decode("latin-1")) if accept else None
         # A copy: the server looks at its own to know that a HEAD is answered without a body.
@@ -211,9 +222,10 @@ class _Exchange:
             headers.append((b"vary", b", ".join(vary)))
         if not more and status not in _WITHOUT_BODY:
             headers.append((b"content-length", str(len(body)).encode()))
-        headers += SECURITY if has_policy else (STRICT_POLICY, *SECURITY)
+        headers += EVERY if status == HTTPStatus.NOT_MODIFIED else PAGE if has_policy else DATA
         if status == HTTPStatus.OK and not more:
             self._keep(headers, body)
+        headers += self._services.cors.headers(self.inner["path"], self.origin)
         headers.append((b"x-request-id", self.request_id))
         spent = (self._services.clock.monotonic() - self._started) * 1000
         headers.append((b"server-timing", b"app;dur=%.2f" % spent))

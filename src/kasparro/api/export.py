@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from kasparro.api.operations import Answer, Answered, Call, Operation
 from kasparro.catalog.entries import Catalog
 from kasparro.catalog.tables import COINS, PRICES, Table, TableFormat, table_parts
+from kasparro.serving.operations import Answer, Answered, Call, Operation
 
 CSV = "text/csv; charset=utf-8"
 _MEDIA_TYPES: dict[TableFormat, str] = {"csv": CSV, "ndjson": "application/x-ndjson"}

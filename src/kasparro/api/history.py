@@ -10,16 +10,16 @@ from typing import TypeAlias
 import asyncpg
 import msgspec
 
-from kasparro.api import parameters
 from kasparro.api.coins import coin_of, moved
-from kasparro.api.operations import Answer, Answered, Call, Operation
-from kasparro.api.parameters import Parameter
-from kasparro.api.problems import invalid_parameters
 from kasparro.api.series import CSV, Candle, Candles, History, Point, as_csv, as_json
 from kasparro.api.spans import CHOSEN_POINTS_MAX, POINTS_MAX, STEPS, Span, span_of
 from kasparro.catalog.entries import Entry
 from kasparro.clock import in_pieces
 from kasparro.records import Pieces
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Operation
+from kasparro.serving.parameters import Parameter
+from kasparro.serving.problems import invalid_parameters
 from kasparro.store import history
 from kasparro.store.history import StoredCandle, StoredPoint, StoredRate
 

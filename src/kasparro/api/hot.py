@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from kasparro.api import conditional
 from kasparro.api.compression import Encoding, negotiate
-from kasparro.api.dependencies import Dependencies
-from kasparro.api.headers import SECURITY, STRICT_POLICY, RequestIds
 from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.headers import DATA, EVERY, Header, RequestIds, lines
 from kasparro.store.run_history import RunHead
 
 KEPT_BYTES = 16_000_000
@@ -24,8 +24,6 @@ _COIN = b"/coins/"
 _COIN_ROUTE = "/coins/{coin_id}"
 # A request with one of these is not as simple as those that are answered here.
 _UNUSUAL = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgrade", b"range"})
-
-Header = tuple[bytes, bytes]
 
 
 class Kept(NamedTuple):
@@ -51,6 +49,8 @@ class HotAnswers:
         self._bytes = 0
         self._given: Sequence[Header] = ()  # the server's own headers, and their lines
         self._given_lines = b""
+        self._cors_origin: bytes | None = None  # that asked last, and what it is told
+        self._cors_lines = b""
         self._holder.followers.append(self)
 
     def swapped(self, coin_keys: Collection[int]) -> None:  # noqa: ARG002
@@ -81,7 +81,7 @@ class HotAnswers:
         `given` are the headers that the server adds to every answer, `client` is its address. Names of `headers` are in lower case.
         """
         started = self._clock.monotonic()
-        request_id = accept = if_none_match = b""
+        request_id = accept = if_none_match = origin = b""
         for name, value in headers:
             if name == b"accept-encoding":
                 accept = value
@@ -89,6 +89,8 @@ class HotAnswers:
                 if_none_match = value
             elif name == b"x-request-id":
                 request_id = value
+            elif name == b"origin":
+                origin = value
             elif name in _UNUSUAL:
                 return None
         kept = self._find(target, _negotiated(accept) if accept else None)
@@ -98,14 +100,20 @@ class HotAnswers:
         seconds = self._clock.monotonic() - started
         self._metrics.observe_request(kept.route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)
         if given is not self._given:
-            self._given, self._given_lines = given, b"".join([b"%b: %b\r\n" % header for header in given])
-        return b"%b%bx-request-id: %b\r\nserver-timing: app;dur=%.2f\r\n\r\n%b" % (
+            self._given, self._given_lines = given, lines(given)
+        return b"%b%b%bx-request-id: %b\r\nserver-timing: app;dur=%.2f\r\n\r\n%b" % (
             kept.head if changed else kept.not_modified,
             self._given_lines,
+            self._cors_lines if origin == self._cors_origin else self._cors_said(origin),
             self._ids.accepted(request_id),
             seconds * 1000,
             kept.body if changed and with_body else b"",
         )
+
+    def _cors_said(self, origin: bytes) -> bytes:
+        """What is said to a page of an origin. Most ask without one, or from one and the same."""
+        self._cors_origin, self._cors_lines = origin, lines(self._services.cors.headers(_COIN_ROUTE, origin))
+        return self._cors_lines
 
     def _current(self) -> Catalog:
         catalog = self._holder.current
@@ -137,18 +145,17 @@ def _coin(catalog: Catalog, target: bytes) -> Kept | None:
         return None
     body = detail(catalog, entry)
     etag = conditional.etag(catalog, target, b"").encode()
-    head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _FIXED)
+    head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _DATA)
     return Kept(_COIN_ROUTE, etag, head, _not_modified(etag), body)
 
 
 def _kept(route: str, headers: Sequence[Header], body: bytes) -> Kept:
     etag = next(value for name, value in headers if name == b"etag")
-    head = b"HTTP/1.1 200 OK\r\n" + b"".join([b"%b: %b\r\n" % header for header in headers])
-    return Kept(route, etag, head, _not_modified(etag), body)
+    return Kept(route, etag, b"HTTP/1.1 200 OK\r\n" + lines(headers), _not_modified(etag), body)
 
 
 def _not_modified(etag: bytes) -> bytes:
-    return b"HTTP/1.1 304 Not Modified\r\netag: %b\r\nvary: Accept-Encoding\r\n%b" % (etag, _FIXED)
+    return b"HTTP/1.1 304 Not Modified\r\netag: %b\r\nvary: Accept-Encoding\r\n%b" % (etag, _EVERY)
 
 
 def _matches(if_none_match: bytes, etag: bytes) -> bool:
@@ -163,4 +170,4 @@ def _negotiated(accept: bytes) -> Encoding | None:
 
 
 _COIN_HEADERS = b"cache-control: no-cache\r\ncontent-type: application/json\r\nvary: Accept-Encoding\r\n"
-_FIXED = b"".join([b"%b: %b\r\n" % header for header in (STRICT_POLICY, *SECURITY)])
+_DATA, _EVERY = lines(DATA), lines(EVERY)

@@ -8,12 +8,7 @@ from typing import Any
 
 import msgspec
 
-from kasparro.api import cursors, parameters
 from kasparro.api.bodies import read_body
-from kasparro.api.cursors import Place
-from kasparro.api.lists import CURSOR, LIMIT, next_link
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import ProblemError, invalid_parameters, not_found
 from kasparro.api.questions import JudgementRequest, JudgementSaid, Question, judged_listing, question
 from kasparro.catalog.entries import Catalog
 from kasparro.catalog.find import near_ids
@@ -21,6 +16,11 @@ from kasparro.catalog.judged import Queued, judged, queued
 from kasparro.clock import in_pieces
 from kasparro.errors import NotKnownError, RefusedError
 from kasparro.records import Pieces, Said, Verdict
+from kasparro.serving import cursors, parameters
+from kasparro.serving.cursors import Place
+from kasparro.serving.lists import CURSOR, LIMIT, next_link
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import ProblemError, invalid_parameters, not_found
 
 _ROWS_PER_PIECE = 50
 _ID_MAX = 2**63 - 1

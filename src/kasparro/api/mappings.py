@@ -3,18 +3,18 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-from kasparro.api import cursors, parameters
-from kasparro.api.cursors import Place
 from kasparro.api.export import CSV, streamed
-from kasparro.api.lists import CURSOR, LIMIT, next_link
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import invalid_parameters, not_found
 from kasparro.api.shapes import Resolved
 from kasparro.catalog import find
 from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.rows import MappingRow, coin_row, mapping_rows
 from kasparro.catalog.tables import MAPPINGS
 from kasparro.resolver import platforms
+from kasparro.serving import cursors, parameters
+from kasparro.serving.cursors import Place
+from kasparro.serving.lists import CURSOR, LIMIT, next_link
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import invalid_parameters, not_found
 
 CANDIDATES_MAX = 50
 

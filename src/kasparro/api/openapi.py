@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from kasparro import __version__
-from kasparro.api.operations import JSON, Answered, Operation
-from kasparro.api.parameters import Parameter
-from kasparro.api.problems import MEDIA_TYPE, Problem
-from kasparro.api.rate_limit import FREE_PATHS
+from kasparro.serving.operations import JSON, Answered, Operation
+from kasparro.serving.parameters import Parameter
+from kasparro.serving.problems import MEDIA_TYPE, Problem
+from kasparro.serving.rate_limit import FREE_PATHS
 
 _REFERENCE = "#/components/schemas/{name}"
 _HEADERS = {

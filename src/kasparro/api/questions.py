@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from kasparro.api.shapes import Shape
 from kasparro.catalog.entries import Contract, Entry, Judgement, ListingEntry, Quote
 from kasparro.catalog.judged import Judged
 from kasparro.records import Verdict
+from kasparro.serving.operations import Shape
 
 
 class JudgedListing(Shape, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import asyncpg
 from litestar import HttpMethod, Request, Response, asgi
 from litestar.exceptions import HTTPException, InternalServerException, MethodNotAllowedException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
@@ -12,18 +11,16 @@ from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 
 from kasparro import logs
-from kasparro.api import conditional, parameters
-from kasparro.api.dependencies import Dependencies
+from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
-from kasparro.api.operations import Answer, Call, Live, Operation
-from kasparro.api.problems import MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
-from kasparro.api.token import check_token
-from kasparro.errors import DatabaseError
+from kasparro.serving import parameters
+from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.operations import Answer, Call, Live, Operation
+from kasparro.serving.problems import DATABASE_TROUBLE, MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
 
 log = logs.get()
 
 BODY_BYTES_MAX = 65_536  # of a request
-_DATABASE_TROUBLE = (DatabaseError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
 def handlers(operations: Sequence[Operation], services: Dependencies) -> list[ASGIRouteHandler | HTTPRouteHandler]:
@@ -48,7 +45,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     path, query_string = scope["path"], scope["query_string"]
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if operation.secured:
-        check_token(services.settings, headers.get("authorization"))
+        services.token.check(scope["client"][0] if scope["client"] else None, scope["headers"], services.clock.monotonic())
     tag = if_none_match = None
     catalog = services.catalog.current
     if operation.conditional and catalog.complete:
@@ -70,7 +67,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     )
     try:
         answer = await operation.handle(call)
-    except _DATABASE_TROUBLE as error:
+    except DATABASE_TROUBLE as error:
         log.warning("http.database_failed", path=path, error=str(error), request_id=call.request_id)
         raise database_unavailable() from error
     except ProblemError as problem:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from kasparro.api import parameters
-from kasparro.api.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.api.problems import not_found
 from kasparro.api.shapes import Run, run_shape
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
+from kasparro.serving.problems import not_found
+from kasparro.serving.runs import RUN_ID_MAX
 from kasparro.store import run_history
-
-_RUN_ID_MAX = 2**31 - 1
 
 
 def operations() -> Sequence[Operation]:
@@ -30,7 +29,7 @@ def operations() -> Sequence[Operation]:
             summary="One run",
             tag="runs",
             path_parameters={"run_id": "The run's id."},
-            path_schemas={"run_id": {"type": "integer", "minimum": 1, "maximum": _RUN_ID_MAX}},
+            path_schemas={"run_id": {"type": "integer", "minimum": 1, "maximum": RUN_ID_MAX}},
             answers={200: Answered("The run.", Run), 404: Answered("No run has this id."), 503: Answered("The database does not answer.")},
         ),
     ]
@@ -46,7 +45,7 @@ async def list_runs(call: Call) -> Answer:
 async def show_run(call: Call) -> Answer:
     """One run."""
     text = call.path_parameters["run_id"]
-    number = parameters.path_number(text, _RUN_ID_MAX)
+    number = parameters.path_number(text, RUN_ID_MAX)
     run = None
     if number is not None:
         async with call.services.database.read() as conn:

@@ -9,9 +9,8 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kasparro.api.operations import encoded
-from kasparro.api.shapes import Shape
 from kasparro.records import Pieces
+from kasparro.serving.operations import Shape, encoded
 
 SeriesFormat: TypeAlias = Literal["json", "csv"]
 CSV = "text/csv; charset=utf-8"

@@ -7,10 +7,7 @@ import msgspec
 
 from kasparro.catalog.rows import CoinRow
 from kasparro.records import Outcome, RunStatus, RunSummary, Trigger
-
-
-class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of every body."""
+from kasparro.serving.operations import Shape
 
 
 class CoinEnvelope(Shape, frozen=True, kw_only=True):
@@ -77,40 +74,6 @@ class RunEnded(Run, frozen=True, kw_only=True):
     """A run that was waited for."""
 
     run_id: int
-
-
-class LastRun(Shape, frozen=True, kw_only=True):
-    """The newest run, without its sources."""
-
-    id: int
-    trigger: Trigger
-    status: RunStatus
-    started_at: datetime
-    finished_at: datetime | None
-
-
-class SourceHealth(Shape, frozen=True, kw_only=True):
-    """How a source fares: `status` is ok, degraded, failed or starting; `breaker` closed, open or half_open, as this process sees it."""
-
-    status: str
-    last_success_at: datetime | None
-    troubled_since: datetime | None  # it has not succeeded since then
-    last_error: str | None
-    breaker: str
-    breaker_since: datetime | None
-    breaker_reason: str | None
-
-
-class Health(Shape, frozen=True, kw_only=True):
-    """The state of the service: ok, degraded (with reasons) or down (no database)."""
-
-    status: str
-    reasons: list[str]
-    database: str
-    last_run: LastRun | None
-    sources: dict[str, SourceHealth]
-    catalog_version: int
-    published_at: datetime | None
 
 
 class Alive(Shape, frozen=True, kw_only=True):

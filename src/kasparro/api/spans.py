@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from kasparro.api.problems import ProblemError, invalid_parameters
+from kasparro.serving.problems import ProblemError, invalid_parameters
 from kasparro.settings import Settings
 from kasparro.store.kept import first_kept, hourly_days
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from litestar.types import Receive, Send
 
-from kasparro.api import parameters
-from kasparro.api.operations import Answer, Answered, Call, Live, Operation
-from kasparro.api.problems import ProblemError, not_found
-from kasparro.api.readers import COINS_MAX, READERS_MAX, Readers
+from kasparro.serving import parameters
+from kasparro.serving.operations import Answer, Answered, Call, Live, Operation
+from kasparro.serving.problems import ProblemError, not_found
+from kasparro.serving.readers import COINS_MAX, READERS_MAX, Readers
 
 MEDIA_TYPE = "text/event-stream"
 _DESCRIPTION = (

@@ -10,12 +10,15 @@ import msgspec
 from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Price, Quote
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
+from kasparro.catalog.repriced import PriceRows, Repricer
 from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.catalog.search import carried_on
+from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
 _ROWS_PER_PIECE = 1_000
+_REPRICED_PER_PIECE = 200
 _SHARED_MAX = 10_000
 
 T = TypeVar("T")
@@ -81,6 +84,7 @@ class Draft:
         self.replaced: list[Entry] = []  # what the previous catalog has and the next one has not
         self._named: list[int] = []  # coins that are new or are called otherwise
         self._changed: set[int] = set()  # coins that have or had a price
+        self._stale = previous.stale
         self._coins_changed = False  # the set of coins, or of those with a price
         self._same: dict[Any, Any] = {}
 
@@ -108,13 +112,25 @@ class Draft:
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
+    def reprice(self, rows: PriceRows) -> Pieces[None]:
+        """Take over the prices and quotes of coins that had a price and of which no more changed."""
+        repricer = Repricer(rows.quotes)
+        yield
+        for number, row in enumerate(rows.prices):
+            key: int = row[0]
+            before = self._entries[key]
+            after = self._entries[key] = repricer.entry(before, row)
+            self._count(key, before, after)
+            if number % _REPRICED_PER_PIECE == _REPRICED_PER_PIECE - 1:
+                yield
+
     def finish(self, version: int, published_at: datetime | None, *, complete: bool = True) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
         orders = yield from make_orders(self._entries, self._previous.orders, self._changed, coins_changed=self._coins_changed)
         catalog = Catalog(
             version=version,
             published_at=published_at,
-            stale=0,
+            stale=self._stale,
             complete=complete,
             entries=self._entries,
             keys=self._keys.now,
@@ -133,8 +149,6 @@ class Draft:
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
         before = self._entries.pop(key, None)
-        if before is not None:
-            self.replaced.append(before)
         after: Entry | None = None
         if coin is not None:
             self._keys.set(coin["coin_id"], key)
@@ -147,11 +161,18 @@ class Draft:
             else:
                 self._merged.set(key, coin["merged_into"])
         self._index(key, before, after, aliases)
-        had_price, has_price = before is not None and before.price is not None, after is not None and after.price is not None
-        if had_price or has_price:
+        self._count(key, before, after)
+
+    def _count(self, key: int, before: Entry | None, after: Entry | None) -> None:
+        """Note whether a coin with a price came, changed or went, whether its price did, what is stale, and what was replaced."""
+        if before is not None:
+            self.replaced.append(before)
+        was, now = (None if entry is None else entry.price for entry in (before, after))
+        if was is not None or now is not None:
             self._changed.add(key)
-        if had_price != has_price or (before is None) != (after is None):
+        if (was is None) != (now is None) or (before is None) != (after is None):
             self._coins_changed = True
+        self._stale += is_flagged(now) - is_flagged(was)
 
     def _index(self, key: int, before: Entry | None, after: Entry | None, aliases: list[str]) -> None:
         for alias in before.aliases if before else ():

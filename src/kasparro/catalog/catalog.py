@@ -1,10 +1,10 @@
 """The current catalog of this process: read from the database, followed once a second, swapped in one assignment."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import asyncpg
 import msgspec
@@ -19,11 +19,12 @@ from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.records import Pieces
 from kasparro.store import catalog_rows, run_history
-from kasparro.store.catalog_rows import CoinRows, Pulse
+from kasparro.store.catalog_rows import Pulse
 from kasparro.store.pool import Database
 from kasparro.store.run_history import RunHead, Standing
 
 log = logs.get()
+RowsT = TypeVar("RowsT")
 
 FOLLOW_SECONDS = 1.0
 RESTALE_SECONDS = 15.0
@@ -164,11 +165,19 @@ class CatalogHolder:
             # A version that runs backwards is another database behind the same address: nothing of the old one holds.
             if not previous.version or not previous.complete or version < previous.version:
                 return await self._read_all(conn, version, published_at)
-            keys = await catalog_rows.read_changed_coin_keys(conn, previous.version)
-            draft = await self._drafted(conn, previous, keys)
+            repriced, changed = await catalog_rows.read_changed_coin_keys(conn, previous.version)
+            for key in repriced:
+                entry = previous.entries.get(key)
+                if entry is None or entry.price is None:  # with its first price comes all that is told of it
+                    changed.append(key)
+            draft = await self._drafted(conn, previous, changed)
+            repriced = sorted(set(repriced).difference(changed))
+            async with aclosing(_batches(conn, repriced, catalog_rows.read_prices)) as batches:
+                async for _, rows in batches:
+                    await in_pieces(draft.reprice(rows), self._clock)
         self._remembered.replace(previous, self._clock.monotonic())
-        await self._swap(draft, keys, version, published_at)
-        return len(keys)
+        await self._swap(draft, [*changed, *repriced], version, published_at, previous=previous)
+        return len(changed) + len(repriced)
 
     async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
         """Take over everything: first the coins with a price, so that these are served at once after a start."""
@@ -182,23 +191,40 @@ class CatalogHolder:
         return len(priced) + len(others)
 
     async def _swap(
-        self, draft: Draft, coin_keys: list[int], version: int, published_at: datetime | None, *, complete: bool = True
+        self,
+        draft: Draft,
+        coin_keys: list[int],
+        version: int,
+        published_at: datetime | None,
+        *,
+        complete: bool = True,
+        previous: Catalog | None = None,
     ) -> None:
-        """Let a draft be the current catalog, with what is stale by now flagged: it is so on every replica."""
-        catalog = await in_pieces(draft.finish(version, published_at, complete=complete), self._clock)
-        catalog, stale = await in_pieces(restale(catalog, self._clock.now()), self._clock)
+        """Let a draft be the current catalog, with what is stale by now flagged: it is so on every replica.
+
+        `previous` is the catalog that it differs from in these coins alone: the others were looked at, and are due when they were.
+        """
+        catalog, now = await in_pieces(draft.finish(version, published_at, complete=complete), self._clock), self._clock.now()
+        due = self._due_at if previous is not None and previous is self._due_of else now
+        keys = coin_keys if due is None or now < due else None
+        catalog, stale = await in_pieces(restale(catalog, now, keys), self._clock)
+        if keys is not None:
+            times = [due, await in_pieces(due_at(catalog, keys), self._clock)]
+            self._due_of, self._due_at = catalog, min((at for at in times if at is not None), default=None)
+        else:
+            self._due_of = EMPTY  # what was before may go
         self._replaced = draft.replaced
         self._take(catalog, [*coin_keys, *stale])
 
     def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
-        self.current, self._due_of = catalog, EMPTY
+        self.current = catalog
         self.looked.set()
         for follower in self.followers:
             follower.swapped(coin_keys)
 
     async def _drafted(self, conn: asyncpg.Connection, base: Catalog, keys: list[int]) -> Draft:
         draft = Draft(base)
-        async with aclosing(_batches(conn, keys)) as batches:
+        async with aclosing(_batches(conn, keys, catalog_rows.read_coins)) as batches:
             async for some, rows in batches:
                 await in_pieces(draft.add(some, rows), self._clock)
         return draft
@@ -249,14 +275,16 @@ def _let_go(entries: list[Entry]) -> Pieces[None]:
         yield
 
 
-async def _batches(conn: asyncpg.Connection, keys: list[int]) -> AsyncGenerator[tuple[list[int], CoinRows]]:
+async def _batches(
+    conn: asyncpg.Connection, keys: list[int], read: Callable[[asyncpg.Connection, list[int]], Coroutine[Any, Any, RowsT]]
+) -> AsyncGenerator[tuple[list[int], RowsT]]:
     """The rows of the coins, some thousand at once. The next ones are on their way while the last are worked on."""
     batches = [keys[start : start + COINS_PER_READ] for start in range(0, len(keys), COINS_PER_READ)]
-    coming = [asyncio.ensure_future(catalog_rows.read_coins(conn, some)) for some in batches[:1]]
+    coming = [asyncio.ensure_future(read(conn, some)) for some in batches[:1]]
     try:
         for number, some in enumerate(batches):
             rows = await coming.pop()
-            coming += [asyncio.ensure_future(catalog_rows.read_coins(conn, following)) for following in batches[number + 1 : number + 2]]
+            coming += [asyncio.ensure_future(read(conn, following)) for following in batches[number + 1 : number + 2]]
             yield some, rows
     finally:
         # The connection goes back to its pool: nothing may be at work on it.

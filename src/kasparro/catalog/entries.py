@@ -99,6 +99,12 @@ class Entry(Held, frozen=True, gc=False, kw_only=True, eq=False):
     price: Price | None
     row: bytes | None  # its row of /data as JSON; None where there is no price: encoded when it is asked for
 
+    @property
+    def chosen(self) -> ListingEntry | None:
+        """The listing whose quote is the price."""
+        price = self.price
+        return None if price is None else next(n for n in self.listings if (n.source, n.source_id) == (price.source, price.source_id))
+
 
 class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
     """The places of coins at one version, as coin keys."""
@@ -140,6 +146,11 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
         """The coin that a source's listing is."""
         key = self.listings.get(source, {}).get(source_id)
         return None if key is None else self.living(key)
+
+    def listing(self, source: str, source_id: str) -> ListingEntry | None:
+        """A source's listing, as the coin has it that it is."""
+        coin = self.find_listing(source, source_id)
+        return None if coin is None else next((n for n in coin.listings if (n.source, n.source_id) == (source, source_id)), None)
 
     def living(self, key: int) -> Entry | None:
         """The coin with a key, or what it was merged into."""

@@ -44,7 +44,7 @@ def judged(catalog: Catalog, place: Queued) -> Judged:
     entry = catalog.entries[key]
     judgement = next(j for j in (*entry.others, *(n.judgement for n in entry.listings)) if j.judgement_id == judgement_id)
     now = catalog.find_listing(judgement.source, judgement.source_id)
-    listing = _listing(catalog, judgement)
+    listing = catalog.listing(judgement.source, judgement.source_id)
     return Judged(judgement, entry, listing, now, _at_stake(entry, listing))
 
 
@@ -53,15 +53,11 @@ def _of(catalog: Catalog, entry: Entry, verdict: Verdict) -> Iterator[tuple[Judg
     if verdict == "same":
         yield from ((listing.judgement, listing) for listing in entry.listings)
     elif entry.others:
-        yield from ((judgement, _listing(catalog, judgement)) for judgement in entry.others if judgement.verdict == verdict)
-
-
-def _listing(catalog: Catalog, judgement: Judgement) -> ListingEntry | None:
-    """The listing that a judgement is about, as the coin has it that it is now."""
-    now = catalog.find_listing(judgement.source, judgement.source_id)
-    if now is None:
-        return None
-    return next((n for n in now.listings if (n.source, n.source_id) == (judgement.source, judgement.source_id)), None)
+        yield from (
+            (judgement, catalog.listing(judgement.source, judgement.source_id))
+            for judgement in entry.others
+            if judgement.verdict == verdict
+        )
 
 
 def _at_stake(entry: Entry, listing: ListingEntry | None) -> float | None:

@@ -12,6 +12,8 @@ from kasparro.catalog.rows import CoinRow, MappingRow, PriceRow, coin_row, mappi
 
 TableFormat: TypeAlias = Literal["csv", "ndjson"]
 
+_WORDS = frozenset({"symbol", "name"})  # the columns whose words are whoever's made the coin
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COINS_PER_PART = 250  # some milliseconds of work
 
 
@@ -55,6 +57,9 @@ def _csv_writer(row_type: type[msgspec.Struct]) -> Callable[[Sequence[msgspec.St
     def write(rows: Sequence[msgspec.Struct]) -> bytes:
         # Times and numbers as JSON spells them.
         plain: list[dict[str, object]] = msgspec.to_builtins(rows)
+        for row in plain:
+            for column in _WORDS & row.keys():
+                row[column] = _harmless(str(row[column]))
         writer.writerows([[" ".join(value) if isinstance(value, tuple) else value for value in row.values()] for row in plain])
         encoded = text.getvalue().encode()
         text.seek(0)
@@ -62,3 +67,8 @@ def _csv_writer(row_type: type[msgspec.Struct]) -> Callable[[Sequence[msgspec.St
         return encoded
 
     return write
+
+
+def _harmless(word: str) -> str:
+    """A word as a spreadsheet shows it and does not carry it out: anybody can call a coin `=HYPERLINK(...)`."""
+    return f"'{word}" if word.startswith(_BEGINS_FORMULA) else word

@@ -1,7 +1,9 @@
 """`kasparro demo`: the service beside a made-up market, with faults to watch."""
 
+import asyncio
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,14 +13,18 @@ from rich.console import Console
 from kasparro import app
 from kasparro.clock import SystemClock
 from kasparro.demo.answers import Answers
-from kasparro.demo.market import made_market
+from kasparro.demo.market import made_market, with_doubts
 from kasparro.demo.server import GECKO, PAPRIKA, STEP_SECONDS, MarketServer, served
 from kasparro.demo.story import Story
+from kasparro.errors import KasparroError
+from kasparro.ingest import past
+from kasparro.records import RunSummary
 from kasparro.settings import Settings
 
 _REFRESH_SECONDS = 15
 _REQUEST_TIMEOUT_SECONDS = 3.0  # a slow answer shall not take longer than a person's patience
 _CALLS_PER_MINUTE = 6_000
+_PAST_DAYS, _PAST_COINS = 30, 60  # what charts draw; more would keep a small machine busy for too long
 _OURS = ("DATABASE_URL", "KASPARRO_DATABASE_POOLER", "COINGECKO_", "COINPAPRIKA_")
 
 
@@ -37,14 +43,35 @@ async def demo(settings: Settings, fault: str | None) -> None:
 
     # A little in the past, as every source's prices are.
     began = clock.now().replace(microsecond=0) - timedelta(seconds=2 * STEP_SECONDS)
-    market = MarketServer(Answers(made_market(), began), clock)
+    market = MarketServer(Answers(with_doubts(made_market()), began), clock)
     with tempfile.TemporaryDirectory(prefix="kasparro-demo-", ignore_cleanup_errors=True) as folder:
         async with served(market) as url:
             ours = _beside(settings, url, Path(folder))
             story = Story(market, say, f"http://{ours.host}:{ours.port}", ours.refresh_seconds, fault)
             say(f"Starting a database in {folder} and the service beside a made-up market at {url}; the internet is not asked.")
-            await app.serve(ours, on_run=story.run_ended)
+            beside: list[asyncio.Task[None]] = []
+
+            def ended(summary: RunSummary) -> None:
+                story.run_ended(summary)
+                if fault is None and not beside:
+                    beside.append(asyncio.create_task(_bring_past(ours)))
+
+            try:
+                await app.serve(ours, on_run=ended)
+            finally:
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
     say("Ended; the database and its folder are gone.")
+
+
+async def _bring_past(settings: Settings) -> None:
+    """Ask the market for the last month of what is traded most, so that charts have something to draw. Without it the demo goes on."""
+    with suppress(KasparroError):
+        async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+            for source in base.sources:
+                async for _ in past.backfill(base.ingest, source, _PAST_DAYS, _PAST_COINS, again=False):
+                    pass
 
 
 def _beside(settings: Settings, url: str, folder: Path) -> Settings:

@@ -1,13 +1,21 @@
-"""`kasparro doctor`: what works, what does not, and what to do about it; a line each."""
+"""`kasparro doctor`: what works, what does not, and what to do about it; a line each, or JSON."""
 
 import asyncio
 import shutil
 import socket
+import stat
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Literal
 
+import msgspec
 from rich.console import Console
+from rich.text import Text
 
 from kasparro import app
 from kasparro.clock import Clock, SystemClock
+from kasparro.commands.saying import say
 from kasparro.errors import KasparroError
 from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import HttpSource
@@ -15,32 +23,65 @@ from kasparro.sources.fetching import Fetchers
 from kasparro.store import checkpoints, migrate, runs
 from kasparro.store.pool import Database
 
-_FAILED = 1
+_FAILED, _DEGRADED = 1, 3
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
+_TOKEN_CHARACTERS_MIN = 20  # of letters and digits that is over 100 bits
 _CLOCK_SECONDS_MAX = 60.0  # ours and the database's may differ by: beyond it ages that are shown are wrong
 _DISK_BYTES_MIN = 1_000_000_000  # two days of quotes at the default schedule, and the answers as they came
 _CONNECT_SECONDS = 2.0
 
 
-class _Report:
-    """Prints a line per check and remembers whether all were well."""
+Status = Literal["ok", "warn", "fail"]
 
-    def __init__(self) -> None:
-        self._console = Console()
-        self.well = True
+
+class Check(msgspec.Struct, frozen=True):
+    """What was looked at, and how it is."""
+
+    check: str
+    status: Status
+    detail: str
+
+
+class _Report:
+    """Prints a line per check as it is made, or all of them as JSON in the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._console = None if as_json else Console()
+        self.checks: list[Check] = []
 
     def say(self, what: str, how: str, *, ok: bool = True) -> None:
-        """One line."""
-        self.well &= ok
-        mark = "[green]ok  [/green]" if ok else "[red]fail[/red]"
-        self._console.print(f"{mark} {what:<12} {how}", highlight=False, soft_wrap=True)
+        """One line: all is well with it, or something does not work."""
+        self._add(Check(what, "ok" if ok else "fail", how))
+
+    def warn(self, what: str, how: str) -> None:
+        """One line on what works and should not stay so."""
+        self._add(Check(what, "warn", how))
+
+    def _add(self, check: Check) -> None:
+        self.checks.append(check)
+        if self._console is not None:
+            say(self._console, Text(f"{check.status:<4}", style=_STYLES[check.status]), f"{check.check:<12}", check.detail)
+
+    def end(self) -> int:
+        """Sum up; the exit code."""
+        found = Counter(check.status for check in self.checks)
+        if self._console is None:
+            sys.stdout.write(msgspec.json.encode({"well": not found["fail"] and not found["warn"], "checks": self.checks}).decode() + "\n")
+        elif found["fail"] or found["warn"]:
+            what = [f"{found['fail']} to mend"] * bool(found["fail"]) + [f"{found['warn']} to think about"] * bool(found["warn"])
+            say(self._console, " and ".join(what) + "; each line says what to do")
+        else:
+            say(self._console, "all is well")
+        return _FAILED if found["fail"] else _DEGRADED if found["warn"] else 0
 
 
-async def doctor(settings: Settings, clock: Clock | None = None) -> int:
-    """0 where all is well, else 1."""
-    report, clock = _Report(), clock or SystemClock()
-    report.say("settings", f"refresh every {settings.refresh_seconds} s, data in {settings.data_dir}")
-    admin = "open to the token" if settings.admin_token else "closed: set KASPARRO_ADMIN_TOKEN to open it"
-    report.say("admin", admin)
+async def doctor(settings: Settings, clock: Clock | None = None, *, as_json: bool = False) -> int:
+    """0 where all is well, 1 where something does not work, else 3 where something should not stay as it is."""
+    report, clock = _Report(as_json=as_json), clock or SystemClock()
+    every = f"refresh every {settings.refresh_seconds} s" if settings.refresh_seconds else "no scheduled runs"
+    report.say("settings", f"{every}, data in {settings.data_dir}")
+    _check_dotenv(report)
+    _check_token(settings, report)
     report.say("port", await _port(settings))
     try:
         async with app.database_url(settings, serve=False) as (url, _server):
@@ -49,7 +90,25 @@ async def doctor(settings: Settings, clock: Clock | None = None) -> int:
     except KasparroError as error:
         report.say("database", str(error), ok=False)
     await _check_sources(settings, report)
-    return 0 if report.well else _FAILED
+    return report.end()
+
+
+def _check_token(settings: Settings, report: _Report) -> None:
+    token = settings.admin_token
+    if token is None:
+        report.say("admin", "closed: set KASPARRO_ADMIN_TOKEN to open it")
+    elif len(token.reveal()) < _TOKEN_CHARACTERS_MIN:
+        mend = "set KASPARRO_ADMIN_TOKEN to a longer one; openssl rand -hex 32 makes one"
+        report.warn("admin", f"open to a token of under {_TOKEN_CHARACTERS_MIN} characters, which can be guessed: {mend}")
+    else:
+        report.say("admin", "open to the token")
+
+
+def _check_dotenv(report: _Report) -> None:
+    """Whether others on this machine may read the keys in the file that settings are read from."""
+    path = Path.cwd() / ".env"
+    if path.is_file() and path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        report.warn("settings", f"{path} holds keys, and others on this machine may read it: chmod 600 {path}")
 
 
 async def _port(settings: Settings) -> str:
@@ -68,7 +127,7 @@ def _check_disk(settings: Settings, report: _Report) -> None:
     if settings.database_url is not None:
         return
     free = shutil.disk_usage(settings.data_dir).free
-    room = f"{free / 1e9:,.1f} GB free in {settings.data_dir}"
+    room = (f"{free / 1e9:,.1f} GB" if free >= _DISK_BYTES_MIN else f"{free / 1e6:,.0f} MB") + f" free in {settings.data_dir}"
     well = free >= _DISK_BYTES_MIN
     mend = "; make room, choose another folder with KASPARRO_DATA_DIR, or keep less with KASPARRO_RAW_MEGABYTES and KASPARRO_QUOTE_DAYS"
     report.say("disk", room if well else room + mend, ok=well)
@@ -81,7 +140,7 @@ async def _check_database(settings: Settings, url: str, clock: Clock, report: _R
             pending = await migrate.pending(conn)
             version = conn.get_server_version()
             ahead = (clock.now() - await runs.database_clock(conn)).total_seconds()
-        report.say("database", f"{database.place}, PostgreSQL {version.major}.{version.minor}")
+        report.say("database", f"{database.place}, PostgreSQL {version.major}.{version.micro}")
         _say_clock(ahead, report)
         missing = f"not applied: {', '.join(pending)}; run kasparro migrate" if pending else "up to date"
         report.say("migrations", missing, ok=not pending)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+from rich.console import Console
 
 from kasparro import app
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.tables import TABLES, table_rows
 from kasparro.clock import SystemClock
+from kasparro.commands.saying import say
 from kasparro.commands.writing import ExportError, FileFormat, writing
 from kasparro.settings import Settings
 from kasparro.store import exports, migrate
@@ -61,7 +63,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     interval: Interval
 
 
-async def export(settings: Settings, table: str, file_format: FileFormat, output: Path | None) -> int:
+async def export(settings: Settings, table: str, file_format: FileFormat, output: Path | None, *, as_json: bool = False) -> int:
     """Write a table; without `output` to stdout. A file appears whole or not at all. Raises ExportError.
 
     0, or 1 where the reader of stdout has gone before the end.
@@ -76,10 +78,11 @@ async def export(settings: Settings, table: str, file_format: FileFormat, output
     with _while_it_is_read() as reading, writing(TABLES[table].row, file_format, output) as write:
         for rows in table_rows(holder.current, TABLES[table]):
             write(rows)
-    return reading.code
+            reading.rows += len(rows)
+    return reading.told(output, as_json=as_json)
 
 
-async def export_history(settings: Settings, span: Span, file_format: FileFormat, output: Path | None) -> int:
+async def export_history(settings: Settings, span: Span, file_format: FileFormat, output: Path | None, *, as_json: bool = False) -> int:
     """Write the history of coins as of one moment, coin by coin and listing by listing. See `export`."""
     row: type[QuoteRow | CandleRow] = QuoteRow if span.interval == "raw" else CandleRow
     with _while_it_is_read() as reading:
@@ -93,7 +96,8 @@ async def export_history(settings: Settings, span: Span, file_format: FileFormat
                     who = (listing.coin_id, listing.source, listing.source_id)
                     async for found in exports.history(conn, listing, span.interval, span.since, span.until):
                         write([row(*who, *columns) for columns in found])
-    return reading.code
+                        reading.rows += len(found)
+    return reading.told(output, as_json=as_json)
 
 
 async def _keys(conn: asyncpg.Connection, names: Sequence[str] | None) -> list[int] | None:
@@ -123,9 +127,19 @@ async def _migrated(settings: Settings) -> AsyncIterator[Database]:
 
 
 class _Reading:
-    """Whether the reader of stdout was there to the end."""
+    """Whether the reader of stdout was there to the end, and what was written."""
 
     code = 0
+    rows = 0
+
+    def told(self, output: Path | None, *, as_json: bool) -> int:
+        """Say what was written to a file, to a machine or to a person; the exit code."""
+        console = Console(stderr=True)
+        if output is not None and as_json:
+            print(msgspec.json.encode({"file": str(output), "rows": self.rows, "bytes": output.stat().st_size}).decode())
+        elif output is not None and console.is_terminal:
+            say(console, f"{self.rows:,} rows in {output}")
+        return self.code
 
 
 @contextmanager

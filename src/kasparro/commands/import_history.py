@@ -9,6 +9,7 @@ from rich.console import Console
 
 from kasparro import app
 from kasparro.commands import summary
+from kasparro.commands.saying import say
 from kasparro.errors import AbortError, SkipError
 from kasparro.ingest import past
 from kasparro.ingest.past import Imported
@@ -53,7 +54,7 @@ async def backfill(settings: Settings, source: str | None, days: int, top: int, 
                         _say(console, done)
                         code = max(code, 0 if done.error is None else _DEGRADED)
                 except AbortError as error:
-                    console.print(f"{error}", highlight=False, markup=False, soft_wrap=True)
+                    say(console, str(error))
                     return _FAILED
     except asyncio.CancelledError:
         console.print("interrupted: what was done stays, and the same command goes on")
@@ -89,4 +90,4 @@ def _say(console: Console, done: Imported) -> None:
     else:
         how = f"{done.points:,} points, of which {done.quotes:,} are new quotes; {done.days:,} daily candles written"
         how += "".join(f"; {rows:,} rejected: {reason}" for reason, rows in done.rejected.items())
-    console.print(f"{done.source} {done.source_id}: {how}", highlight=False, markup=False, soft_wrap=True)
+    say(console, f"{done.source} {done.source_id}:", how)

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from kasparro import app
 from kasparro.commands import summary
+from kasparro.commands.bars import progress
 from kasparro.ingest.replay import replay as replay_pages
 from kasparro.settings import Settings
 
@@ -28,7 +29,7 @@ async def replay(settings: Settings, chosen: tuple[str, ...], since_days: float 
     try:
         async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
             since = base.clock.now() - timedelta(days=since_days) if since_days else _EVER
-            with summary.progress(console) as observe:
+            with progress(console) as observe:
                 done = await replay_pages(base.ingest, since=since, streams=chosen or streams(settings), observe=observe)
     except asyncio.CancelledError:
         console.print("interrupted: the pages that were done stay; the next replay begins again and finds them done")

@@ -1,4 +1,4 @@
-"""`kasparro run-etl`: one run, with a progress bar for a person and a summary."""
+"""`kasparro run-etl`: one run, with bars for a person and a summary."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ from rich.console import Console
 
 from kasparro import app
 from kasparro.commands import summary
+from kasparro.commands.bars import progress
 from kasparro.ingest.run import run_once
 from kasparro.settings import Settings
 
@@ -16,7 +17,7 @@ async def run_etl(settings: Settings, sources: tuple[str, ...] | None, *, full: 
     console = Console(stderr=True)
     try:
         async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
-            with summary.progress(console) as observe:
+            with progress(console) as observe:
                 done = await run_once(base.ingest, "command", sources=sources, full=full, observe=observe)
     except asyncio.CancelledError:
         console.print("interrupted: what was committed stays, and the next run goes on from there")

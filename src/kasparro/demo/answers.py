@@ -19,7 +19,7 @@ class Answers:
     def __init__(self, market: Market, observed_at: datetime) -> None:
         self.market = market
         self.minutes = 0
-        self.observed_at = observed_at
+        self.began = self.observed_at = observed_at
         self.renamed: dict[str, str] = {}  # id -> the name that it has now
         self.removed: set[str] = set()  # ids that are in no answer any more
         self.symbols: dict[str, str] = {}  # id -> the symbol that it has now
@@ -70,16 +70,16 @@ class Answers:
         row, days = self._row(self.market.gecko_markets, path, "/coins/{}/market_chart"), query.get("days", "")
         if row is None or not days.isdigit():
             return None
-        now = self._market(row)
-        return past.market_chart(now["current_price"], now["market_cap"], now["total_volume"], int(days), self.observed_at)
+        amounts = row["current_price"], row["market_cap"], row["total_volume"]
+        return past.market_chart(*amounts, int(days), self.began, self.observed_at)
 
     def _historical(self, path: str, query: Mapping[str, str]) -> Any:  # noqa: ANN401  # any JSON
         row = self._row(self.market.paprika_tickers, path, "/tickers/{}/historical")
         if row is None or "start" not in query:
             return None
-        usd = self._ticker(row)["quotes"]["USD"]
+        usd = row["quotes"]["USD"]
         begin = datetime.fromisoformat(query["start"]).replace(tzinfo=self.observed_at.tzinfo)
-        return past.historical(usd["price"], usd["market_cap"], usd["volume_24h"], begin, self.observed_at)
+        return past.historical(usd["price"], usd["market_cap"], usd["volume_24h"], begin, self.began, self.observed_at)
 
     def _row(self, rows: list[Row], path: str, pattern: str) -> Row | None:
         """The row whose id makes a path of a pattern."""

@@ -4,6 +4,7 @@ Everything here is invented: the names come from two lists of words, the figures
 and a few others lend their names, so that a reader sees at once what should come first; their prices are made up too.
 """
 
+import math
 import random
 from collections.abc import Iterator
 from functools import cache
@@ -38,7 +39,7 @@ class Market(msgspec.Struct):
     same: list[tuple[str, str]]  # (CoinGecko id, CoinPaprika id) of one coin
     twice: list[tuple[str, str]]  # (CoinPaprika id, CoinPaprika id) of one coin
     different: list[tuple[str, str]]  # (CoinGecko id, CoinPaprika id) of one symbol and two coins
-    kinds: dict[str, str]  # any id -> great, plain, renamed, clone, wrapped, twice, alone
+    kinds: dict[str, str]  # any id -> great, plain, renamed, clone, wrapped, twice, alone, doubted
 
 
 class _Coin(msgspec.Struct, kw_only=True):
@@ -52,6 +53,25 @@ class _Coin(msgspec.Struct, kw_only=True):
     kind: str
     contracts: list[tuple[str, str]]
     paprika_name: str | None = None  # None: the same
+
+
+def _doubted(slug: str, symbol: str, name: str, price: float, market_cap: float) -> _Coin:
+    return _Coin(slug=slug, symbol=symbol, name=name, price=price, market_cap=market_cap, kind="doubted", contracts=[])
+
+
+# One of which the names have nothing in common, symbol and price all; one of which the names share a word, and two that might
+# be the same one of the other source.
+_DOUBTED_AT_GECKO = (
+    _doubted("marigold-reef", "MGLD", "Marigold Reef", 4.2718, 412_000_000.0),
+    _doubted("copper-lagoon", "CPLG", "Copper Lagoon", 0.08315, 57_300_000.0),
+    _doubted("saffron-shoal-protocol", "SASH", "Saffron Shoal", 0.4203, 82_000_000.0),
+    _doubted("saffron-shoal-network", "SASH", "Saffron Shoal", 0.4211, 61_000_000.0),
+)
+_DOUBTED_AT_PAPRIKA = (
+    _doubted("", "MGLD", "Tourmaline Sound", 4.2718, 19_500_000.0),
+    _doubted("", "CPLG", "Lagoon Labs", 0.0871, 12_400_000.0),
+    _doubted("", "SASH", "Saffron Shoal", 0.4207, 9_400_000.0),
+)
 
 
 @cache
@@ -95,6 +115,27 @@ def made_market(gecko: int = 600, coins: int = 400, tickers: int = 250, seed: in
         market.twice.append((_paprika_id(coin), old))
     market.different = _of_one_symbol(market)
     market.gecko_list.sort(key=lambda r: r["id"])
+    return market
+
+
+def with_doubts(made: Market) -> Market:
+    """A market to which listings are added that nobody can tell by evidence whether they are one coin: something for a person to decide."""
+    rng = random.Random(7)  # noqa: S311  # see made_market
+    market = msgspec.structs.replace(
+        made,
+        gecko_list=[*made.gecko_list],
+        gecko_markets=[*made.gecko_markets],
+        paprika_coins=[*made.paprika_coins],
+        paprika_tickers=[*made.paprika_tickers],
+        paprika_contracts={platform: [*rows] for platform, rows in made.paprika_contracts.items()},
+        kinds={**made.kinds},
+    )
+    for coin in _DOUBTED_AT_GECKO:
+        _tell_gecko(market, rng, coin)
+    for rank, coin in enumerate(_DOUBTED_AT_PAPRIKA, start=len(market.paprika_coins) + 1):
+        _tell_paprika(market, rng, coin, rank, is_ticker=True)
+    market.gecko_list.sort(key=lambda r: r["id"])
+    market.gecko_markets.sort(key=lambda r: -r["market_cap"])
     return market
 
 
@@ -187,8 +228,8 @@ def _tell_gecko(market: Market, rng: random.Random, coin: _Coin) -> None:
             "total_volume": round(coin.market_cap * rng.uniform(0, 0.2), 3),
             "high_24h": coin.price * 1.03,
             "low_24h": coin.price * 0.96,
-            "price_change_24h": coin.price * 0.01,
-            "price_change_percentage_24h": 1.01,
+            "price_change_24h": coin.price * _day_change(coin) / 100,
+            "price_change_percentage_24h": _day_change(coin),
             "circulating_supply": coin.market_cap / coin.price,
             "total_supply": None,
             "max_supply": None,
@@ -201,6 +242,11 @@ def _tell_gecko(market: Market, rng: random.Random, coin: _Coin) -> None:
             "last_updated": None,  # the server writes the present minute
         }
     )
+
+
+def _day_change(coin: _Coin) -> float:
+    """Per cent in a day."""
+    return round(4 * math.sin(7 * math.log(coin.price)), 2)
 
 
 def _paprika_id(coin: _Coin) -> str:
@@ -225,7 +271,7 @@ def _tell_paprika(market: Market, rng: random.Random, coin: _Coin, rank: int, *,
             "volume_24h": coin.market_cap * rng.uniform(0, 0.2),
             "volume_24h_change_24h": 0,
             "market_cap": 0 if coin.kind == "clone" else round(price / coin.price * coin.market_cap),
-            "percent_change_24h": 1.01,
+            "percent_change_24h": _day_change(coin),
             "ath_price": None if rank % 7 == 0 else coin.price * 41,
             "ath_date": None if rank % 7 == 0 else "2025-03-04T05:06:00Z",
         }

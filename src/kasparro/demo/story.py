@@ -34,7 +34,8 @@ class Story:
     def _begin(self) -> None:
         self._runs_struck = 0
         self._say(
-            "There is something to see, in another terminal:\n"
+            "There is something to see, in a browser or another terminal:\n"
+            f"    {self._address}/                          the market, as it is now\n"
             f"    curl -s '{self._address}/data?limit=3'    prices; they move with each run\n"
             f"    curl -s '{self._address}/health'          whether all is well, and what is not\n"
             f"    curl -s '{self._address}/runs?limit=3'    what each run did\n"

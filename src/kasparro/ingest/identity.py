@@ -13,7 +13,6 @@ from kasparro.clock import Clock, in_pieces
 from kasparro.records import Courses, Judgement, Record, Resolution
 from kasparro.resolver import evidence
 from kasparro.resolver.book import Book
-from kasparro.resolver.features import features_of
 from kasparro.resolver.gather import Missing
 from kasparro.resolver.index import Index
 from kasparro.resolver.keys import Keys, KeysDraft
@@ -98,9 +97,7 @@ class Identity:
                 resolution = await self._judge_around(conn, index, Book({}), changed)
                 if resolution is not None:
                     seconds = round(self._clock.monotonic() - started, 3)
-                    log.debug(
-                        "identity.judged", run_id=run_id, changed=len(changed), listings=len(index.features), duration_seconds=seconds
-                    )
+                    log.debug("identity.judged", run_id=run_id, changed=len(changed), listings=len(index.listed), duration_seconds=seconds)
                     return _judged(resolution, state, None)
             index, book = await self._read_everything(conn, settled)
         return await self._judge_everything(index, book, state, settled, run_id)
@@ -124,7 +121,7 @@ class Identity:
         _apply(word, book)
         # Whom a person speaks of need not wait for what another page may bring.
         spoken_of = word.judgement.listing_id
-        index.features[spoken_of] = msgspec.structs.replace(index.features[spoken_of], settled=True)
+        index.listed[spoken_of] = msgspec.structs.replace(index.listed[spoken_of], settled=True)
         return await self._judge_everything(index, book, state, settled, state.published_run_id + 1) or Judged(
             resolution=_NOTHING, version=state.version, rules=None
         )
@@ -147,7 +144,7 @@ class Identity:
         for some in batches(sorted(told), self._settings.statement_rows_max):
             keys = await self._known_keys(conn, since_run if run_id is None else run_id)
             rows = await listings.evidence_of(conn, some, {})
-            self._concerned |= await in_pieces(keys.put(map(features_of, rows)), self._clock)
+            self._concerned |= await in_pieces(keys.put(rows), self._clock)
         if run_id is not None:
             self._keys_since = max(self._keys_since, run_id)
         return self._concerned | told
@@ -157,7 +154,7 @@ class Identity:
         if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
             draft = KeysDraft()
             async for rows in listings.evidence(conn, frozenset(), frozenset()):
-                await in_pieces(draft.add(map(features_of, rows)), self._clock)
+                await in_pieces(draft.add(rows), self._clock)
             self._keys = await in_pieces(draft.finish(), self._clock)
             self._keys_since = since
         return self._keys
@@ -181,9 +178,9 @@ class Identity:
 
     async def _judge_around(self, conn: asyncpg.Connection, index: Index, book: Book, changed: Collection[int]) -> Resolution | None:
         """What judging anew some listings, and what hangs together with them, changes; None where that is too much."""
-        missing: Collection[int] = set(changed) - index.features.keys()
+        missing: Collection[int] = set(changed) - index.listed.keys()
         for _ in range(_ROUNDS_MAX):
-            if len(index.features) + len(missing) > _LISTINGS_MAX:
+            if len(index.listed) + len(missing) > _LISTINGS_MAX:
                 return None
             await self._load(conn, index, book, missing)
             found = await in_pieces(resolve_around(index, book, changed), self._clock)
@@ -219,9 +216,11 @@ class Identity:
         """With what rules said before counting for nothing while the lists were never complete, so that their order does not matter."""
         from_nothing = state.rules is None
         resolution = await in_pieces(resolve(index, book, provisional=from_nothing), self._clock)
+        keys = await in_pieces(index.close(), self._clock)
+        await in_pieces(index.clear(), self._clock)
         if from_nothing and not settled.complete:
             return _judged(resolution, state, None)
-        self._keys = await in_pieces(index.make_keys(), self._clock)
+        self._keys = keys
         self._keys_since = run_id
         return _judged(resolution, state, RULES_DIGEST)
 

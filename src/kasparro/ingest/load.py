@@ -34,7 +34,13 @@ class Written(Record, frozen=True, kw_only=True):
 
     result: PartResult
     quoted: tuple[int, ...] = ()  # listings with another newest quote
-    news: tuple[int, ...] = ()  # listings of which something changed that they are judged by
+    redescribed: tuple[int, ...] = ()  # listings that are new or called otherwise, come or gone, or that have other contracts
+    first: tuple[int, ...] = ()  # listings with their first quote
+
+    @property
+    def news(self) -> tuple[int, ...]:
+        """Listings of which something changed that they are judged by."""
+        return (*self.redescribed, *self.first)
 
 
 class Committed(Written, frozen=True, kw_only=True):
@@ -67,7 +73,9 @@ async def commit_page(
 ) -> Committed:
     """Commit a parsed part in the caller's transaction. Raises RunLostError, and then nothing may be committed."""
     now, stream, rows_max = clock.now(), due.stream, settings.statement_rows_max
-    rows = await _write_rows(conn, stream, due.checkpoint.part, fetch, page, run_id=run_id, settings=settings, now=now)
+    rows = await _write_rows(
+        conn, stream, due.checkpoint.part, fetch, page, run_id=run_id, settings=settings, now=now, known=frozenset(due.checkpoint.ids)
+    )
     is_new = fetch.digest != due.checkpoint.digest
     rates = page.rates if is_new else []  # dated by us: the same answer again says nothing new
     rates_written = await quotes.write_rates(conn, fetch.source, rates, fetch.fetched_at) if rates else 0
@@ -94,7 +102,13 @@ async def commit_page(
         absent=absent_after(due.checkpoint, page),
     )
     await _finish(conn, checkpoint, known, gone, fetch, run_id=run_id, settings=settings, now=now)
-    return Committed(result=rows.result(page, rates_written), checkpoint=checkpoint, quoted=rows.quotes.listing_ids, news=rows.news())
+    return Committed(
+        result=rows.result(page, rates_written),
+        checkpoint=checkpoint,
+        quoted=rows.quotes.listing_ids,
+        redescribed=rows.redescribed(),
+        first=rows.quotes.first_ids,
+    )
 
 
 async def replay_page(
@@ -119,7 +133,12 @@ async def replay_page(
     rates_written = await quotes.write_rates(conn, fetch.source, page.rates, fetch.fetched_at) if page.rates else 0
     await raw_pages.replace_rejects(conn, stored, page.rejects, settings.statement_rows_max)
     await runs.renew_lease(conn, run_id, settings.lease_seconds)
-    return Written(result=rows.result(page, rates_written), quoted=rows.quotes.listing_ids, news=rows.news())
+    return Written(
+        result=rows.result(page, rates_written),
+        quoted=rows.quotes.listing_ids,
+        redescribed=rows.redescribed(),
+        first=rows.quotes.first_ids,
+    )
 
 
 class _Rows(Record, frozen=True, kw_only=True):
@@ -130,9 +149,9 @@ class _Rows(Record, frozen=True, kw_only=True):
     contracts_of: list[int]
     quotes: quotes.QuotesWritten
 
-    def news(self) -> tuple[int, ...]:
-        """The listings of which something changed that they are judged by."""
-        return (*self.listings, *self.contracts_of, *self.quotes.first_ids)
+    def redescribed(self) -> tuple[int, ...]:
+        """The listings that are new or called otherwise, come or gone, or that have other contracts."""
+        return (*self.listings, *self.contracts_of)
 
     def result(self, page: Page, rates_written: int) -> PartResult:
         """As it is counted."""
@@ -158,15 +177,17 @@ async def _write_rows(
     now: datetime,
     is_replayed: bool = False,
     is_present: bool = True,
+    known: Collection[str] = frozenset(),
 ) -> _Rows:
     """Write listings, contracts and quotes.
 
     Only a page that is the present answer says what a listing is called, which listings have vanished, and which contracts there are;
-    an older one adds listings that are missing.
+    an older one adds listings that are missing. `known`: source ids of listings that are in the database.
     """
     rows_max, seen_at = settings.statement_rows_max, fetch.fetched_at if is_replayed else now
     written: list[int] = []
-    for some in batches(page.listings, rows_max):
+    told = page.listings if stream.identity or not known else [x for x in page.listings if x.source_id not in known]
+    for some in batches(told, rows_max):
         written += await listings.write(conn, fetch.source, some, seen_at, run_id=run_id, authoritative=stream.identity and is_present)
     # A row that could not be used is not a listing that vanished, nor a contract that was withdrawn; nor is one without an id anybody's.
     unread = {reject.source_id for reject in page.rejects}

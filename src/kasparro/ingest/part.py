@@ -65,7 +65,7 @@ async def carry_out(
     calls = spending.unbooked
     fetch = load.Fetch(source=source.name, body=fetched.body, digest=fetched.digest, fetched_at=fetched.fetched_at, calls=calls)
     try:
-        if fetch.digest == due.checkpoint.digest and not full:
+        if fetch.digest == due.checkpoint.digest:
             async with tools.database.write() as conn:
                 done = await load.commit_unchanged(conn, due, fetch, run_id=run_id, settings=settings, now=tools.clock.now())
             work.progress.commit(done.checkpoint, (), ())

@@ -16,7 +16,7 @@ from kasparro.pricing.choose import choose
 from kasparro.pricing.staleness import STALE, STALE_AFTER
 from kasparro.records import CoinQuote, Price, Resolution
 from kasparro.settings import Settings
-from kasparro.store import changes, coins, partitions, prices, quotes, runs
+from kasparro.store import changes, coins, listings, partitions, prices, quotes, runs
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
 
@@ -66,25 +66,29 @@ class Publisher:
         self._caught_up = False  # the quotes of earlier runs are in the prices
         self._quoted: set[int] = set()  # listings with another newest quote since the last publication
         self._news: set[int] = set()  # listings of which something changed since then that they are judged by
+        self._redescribed: set[int] = set()  # listings of which this run changed what is shown of them, told at the end
 
     def note(self, done: Written) -> None:
         """Remember what a written page changed."""
         self._quoted.update(done.quoted)
         self._news.update(done.news)
+        self._redescribed.update(done.redescribed)
 
     async def publish(self, *, final: bool) -> bool:
         """Publish what has changed since the last call; whether anything was. `final` marks the run as wholly published."""
         async with self._lock:
             quoted, self._quoted = self._quoted, set()
             news, self._news = self._news, set()
+            redescribed, self._redescribed = self._redescribed, set()
             try:
-                return await until_current(lambda: self._publish(quoted, news, final=final))
+                return await until_current(lambda: self._publish(quoted, news, redescribed, final=final))
             except BaseException:
                 self._quoted |= quoted
                 self._news |= news
+                self._redescribed |= redescribed
                 raise
 
-    async def _publish(self, quoted: set[int], news: set[int], *, final: bool) -> bool:
+    async def _publish(self, quoted: set[int], news: set[int], redescribed: set[int], *, final: bool) -> bool:
         if self._since_run is None:
             async with self._database.read() as conn:
                 self._since_run = self._untold_since = (await coins.state(conn)).published_run_id + 1
@@ -95,11 +99,15 @@ class Publisher:
             if final:
                 unpriced += await prices.turned_stale(conn, self._clock.now() - STALE_AFTER, STALE)
             present = await changes.presence(conn, self._untold_since, self._clock.now(), _QUIET_AFTER) if final else []
-            if judged is None and not quoted and not unpriced and not present:
+            # With a new judgement a coin is read anew as it is.
+            untold = redescribed if judged is None else redescribed - {j.listing_id for j in judged.resolution.judgements}
+            if final and self._untold_since < self._run_id:
+                untold = untold | await listings.news(conn, self._untold_since, self._run_id)
+            if judged is None and not quoted and not unpriced and not present and not (final and untold):
                 if final:
                     await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
                     await coins.mark_published(conn, self._run_id)
-                self._done(final=final)
+                self._done(untold, final=final)
                 return False
             publication = await Publication.begin(conn, self._settings, self._clock.now(), judged)
             coin_keys = set(unpriced)
@@ -108,15 +116,19 @@ class Publisher:
             for some in batches(sorted(quoted), _COINS_AT_A_TIME):
                 coin_keys.update(await quotes.coins_of_listings(conn, some))
             await publication.price(coin_keys)
+            if final and untold:
+                await coins.touch(conn, untold, publication.version)
             await publication.tell(present)
             if final:
                 await coins.mark_published(conn, self._run_id)
             await runs.renew_lease(conn, self._run_id, self._settings.lease_seconds)
-        self._done(final=final)
+        self._done(untold, final=final)
         return True
 
-    def _done(self, *, final: bool) -> None:
+    def _done(self, untold: set[int], *, final: bool) -> None:
         self._caught_up = True
+        if not final:
+            self._redescribed |= untold
         self._since_run = self._run_id  # what earlier runs left is published; what this one brings is noted
         self._identity.written(self._run_id + final)
 

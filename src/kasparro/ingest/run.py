@@ -28,7 +28,7 @@ from kasparro.records import Checkpoint, Outlook, RunStatus, RunSummary, Trigger
 from kasparro.settings import Settings
 from kasparro.sources.base import Source
 from kasparro.sources.http import HttpClient
-from kasparro.store import checkpoints, partitions, quotes, runs
+from kasparro.store import checkpoints, migrate, partitions, quotes, runs
 from kasparro.store.pool import Database
 
 log = logs.get()
@@ -47,10 +47,13 @@ class Ingest(Tools):
         self._at_work: set[int] = set()
         self.rolled_up = False  # whether every day with quotes has been seen to have candles
         self.identity = Identity(database, settings, clock)
-        self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended, for the metrics
+        self.on_finished: Callable[[RunSummary], None] | None = None  # told of every run that ended
 
     async def open(self, trigger: Trigger) -> int:
-        """Open a run and close dead ones; its id. Raises RunOpenError where another run works."""
+        """Open a run and close dead ones; its id. Raises RunOpenError where another run works, DatabaseError where the schema is newer."""
+        async with self.database.connection() as conn:
+            # A newer version may have migrated it since this process began, and what its schema asks for is not written here.
+            await migrate.pending(conn)
         async with self.database.write() as conn:
             opened = await runs.open_run(conn, trigger, self.owner, self.settings.lease_seconds, self._at_work)
         for dead in opened.closed:

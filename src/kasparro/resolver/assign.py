@@ -1,8 +1,10 @@
 """Puts listings together into clusters, best evidence first. A cluster becomes one coin."""
 
 from collections.abc import Collection, Iterable, Sequence
-from heapq import heappop, heappush
+from heapq import merge
 from itertools import chain
+
+import msgspec
 
 from kasparro.records import Pieces
 from kasparro.resolver import evidence
@@ -14,6 +16,20 @@ from kasparro.resolver.pairs import Pair
 from kasparro.resolver.rules import MARGIN, SAME, STICKY, score_of
 
 SLICE = 500  # pairs between two chances for others: about 2 ms
+
+
+class Ranked(msgspec.Struct, frozen=True, order=True, gc=False):
+    """A pair with what it counts, in the order in which pairs are joined."""
+
+    less: float  # the negated score
+    id_a: str  # where scores are equal, source ids decide
+    id_b: str
+    pair: Pair
+
+    @property
+    def score(self) -> float:
+        """What the pair counts."""
+        return -self.less
 
 
 class Clusters:
@@ -56,10 +72,10 @@ class Clusters:
         if not self.agree(a, b):
             return False
         ours, theirs = self.of(a), self.of(b)
-        features = self._index.features
-        except_for = {a, b} if features[a].source == features[b].source else set()
-        sources = {features[i].source for i in ours if i not in except_for}
-        return not any(features[i].source in sources for i in theirs if i not in except_for)
+        listed = self._index.listed
+        except_for = {a, b} if listed[a].source == listed[b].source else set()
+        sources = {listed[i].source for i in ours if i not in except_for}
+        return not any(listed[i].source in sources for i in theirs if i not in except_for)
 
     def join(self, a: int, b: int) -> None:
         """Make one cluster of two."""
@@ -79,22 +95,25 @@ def cluster(index: Index, book: Book, gathered: Gathered, *, sticky: bool) -> Pi
     _join_by_persons(index, book, gathered.scope, clusters)
     standing = (yield from _standing(index, book, gathered.scope)) if sticky else {}
     ordered = yield from _ordered(index, book, gathered.pairs, standing, sticky=sticky)
-    rivals: dict[int, list[tuple[float, Pair]]] = {}
-    for n, (score, pair) in enumerate(ordered):
+    best: dict[int, Ranked] = {}
+    rivals: dict[int, list[Ranked]] = {}  # of listings with more than one pair, which few have
+    for n, ranked in enumerate(ordered):
         if n % SLICE == SLICE - 1:
             yield
-        rivals.setdefault(pair.a, []).append((score, pair))
-        rivals.setdefault(pair.b, []).append((score, pair))
-    for n, (score, pair) in enumerate(ordered):
+        for i in (ranked.pair.a, ranked.pair.b):
+            if (first := best.setdefault(i, ranked)) is not ranked:
+                rivals.setdefault(i, [first]).append(ranked)
+    for n, ranked in enumerate(ordered):
         if n % SLICE == SLICE - 1:
             yield
-        if score < SAME:
+        if ranked.score < SAME:
             break
+        pair = ranked.pair
         stands = (pair.a, pair.b) in standing
-        if clusters.may_join(pair.a, pair.b) and (stands or not _is_ambiguous(index, clusters, rivals, score, pair)):
+        if clusters.may_join(pair.a, pair.b) and (stands or not _is_ambiguous(index, clusters, rivals, ranked)):
             clusters.join(pair.a, pair.b)
     yield
-    for pair in sorted(gathered.renames, key=lambda p: index.features[p.a].source_id):
+    for pair in sorted(gathered.renames, key=lambda p: index.listed[p.a].source_id):
         if clusters.may_join(pair.a, pair.b):
             clusters.join(pair.a, pair.b)
     return clusters
@@ -111,9 +130,9 @@ def _join_by_persons(index: Index, book: Book, scope: Collection[int], clusters:
         if i not in scope:
             continue
         coin_id = book.live_coin(book.same[i].coin_id)
-        there = [m for m in book.members.get(coin_id, ()) if m != i and m in index.features]
+        there = [m for m in book.members.get(coin_id, ()) if m != i and m in index.listed]
         founder = book.coins[coin_id].founder
-        anchors = [founder] if founder in there else sorted(there, key=lambda m: rank_of(index.features[m]))[:1]
+        anchors = [founder] if founder in there else sorted(there, key=lambda m: rank_of(index.listed[m]))[:1]
         for anchor in anchors:
             if clusters.agree(i, anchor):
                 clusters.join(i, anchor)
@@ -125,44 +144,44 @@ def _standing(index: Index, book: Book, scope: Collection[int]) -> Pieces[dict[t
     Evidence that is gone, such as a price that is no longer told, or a name that was changed, is no evidence against.
     """
     found: dict[tuple[int, int], float] = {}
-    features = index.features
+    listed = index.listed
     for n, i in enumerate(scope):
         if n % SLICE == SLICE - 1:
             yield
         standing = book.same.get(i)
         if standing is None or standing.by_person or len(together := book.members[standing.coin_id]) == 1:
             continue
-        anchor = min((m for m in together if m in features), key=lambda m: rank_of(features[m]))
-        if anchor == i or evidence.price(features[anchor], features[i]) in {"price.apart", "price.far"}:
+        anchor = min((m for m in together if m in listed), key=lambda m: rank_of(listed[m]))
+        if anchor == i or evidence.price(index.features(anchor), index.features(i)) in {"price.apart", "price.far"}:
             continue
         told = book.same[anchor] if standing.rule == "own" else standing
-        a, b = (anchor, i) if features[anchor].source <= features[i].source else (i, anchor)
+        a, b = (anchor, i) if listed[anchor].source <= listed[i].source else (i, anchor)
         found[a, b] = SAME if told.rule == "own" else max(SAME, score_of(told.confidence))
     return found
 
 
-def _ordered(
-    index: Index, book: Book, pairs: list[Pair], standing: dict[tuple[int, int], float], *, sticky: bool
-) -> Pieces[list[tuple[float, Pair]]]:
-    """The pairs with what they count, from the best on."""
-    features = index.features
+def _ordered(index: Index, book: Book, pairs: list[Pair], standing: dict[tuple[int, int], float], *, sticky: bool) -> Pieces[list[Ranked]]:
+    """The pairs from the best on."""
+    listed = index.listed
     known = {(p.a, p.b) for p in pairs} if standing else set()
     vanished = [Pair(score, a, b) for (a, b), score in standing.items() if (a, b) not in known]
-    heap: list[tuple[float, str, str, Pair]] = []
+    # Sorting at once would hold the event loop for tens of milliseconds.
+    runs: list[list[Ranked]] = [[]]
     for n, pair in enumerate(chain(pairs, vanished)):
         if n % SLICE == SLICE - 1:
+            runs[-1].sort()
+            runs.append([])
             yield
         score = pair.score
         if sticky:
             score = max(score, standing.get((pair.a, pair.b), score)) + _stickiness(book.same.get(pair.a), book.same.get(pair.b))
-        # Sorting at once would hold the event loop for tens of milliseconds; a heap is sorted in pieces.
-        heappush(heap, (-score, features[pair.a].source_id, features[pair.b].source_id, pair))
+        runs[-1].append(Ranked(-score, listed[pair.a].source_id, listed[pair.b].source_id, pair))
+    runs[-1].sort()
     ordered = []
-    while heap:
-        if len(heap) % SLICE == 0:
+    for n, ranked in enumerate(merge(*runs)):
+        if n % SLICE == SLICE - 1:
             yield
-        entry = heappop(heap)
-        ordered.append((-entry[0], entry[3]))
+        ordered.append(ranked)
     return ordered
 
 
@@ -173,14 +192,14 @@ def _stickiness(a: Standing | None, b: Standing | None) -> float:
     return STICKY if a.coin_id == b.coin_id else -STICKY
 
 
-def _is_ambiguous(index: Index, clusters: Clusters, rivals: dict[int, list[tuple[float, Pair]]], score: float, pair: Pair) -> bool:
-    features = index.features
+def _is_ambiguous(index: Index, clusters: Clusters, rivals: dict[int, list[Ranked]], ranked: Ranked) -> bool:
+    listed, pair = index.listed, ranked.pair
     for end, other in ((pair.a, pair.b), (pair.b, pair.a)):
-        source = features[other].source
-        for rival_score, rival in rivals[end]:
-            if rival_score <= score - MARGIN:
+        source = listed[other].source
+        for rival in rivals.get(end, ()):
+            if rival.score <= ranked.score - MARGIN:
                 break
-            rival_end = rival.other(end)
-            if rival_end != other and features[rival_end].source == source and clusters.may_join(rival.a, rival.b):
+            rival_end = rival.pair.other(end)
+            if rival_end != other and listed[rival_end].source == source and clusters.may_join(rival.pair.a, rival.pair.b):
                 return True
     return False

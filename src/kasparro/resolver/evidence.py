@@ -82,7 +82,7 @@ def text(a: Features, b: Features) -> str:  # noqa: PLR0911 - one return per lev
         return "text.slug"
     if a.whole == b.slug or b.whole == a.slug or a.core == b.slug_core or b.core == a.slug_core:
         return "text.crossed"
-    words_a, words_b = a.words.split(), b.words.split()
+    words_a, words_b = a.words, b.words
     if all(w in words_b for w in words_a) or all(w in words_a for w in words_b):
         return "text.part"
     if len(a.core) >= LONG_WORD and len(b.core) >= LONG_WORD and (a.core.startswith(b.core) or b.core.startswith(a.core)):

@@ -13,9 +13,9 @@ from kasparro.resolver.wrapping import namesakes_of_original
 # A change concerns its neighbours and theirs, as far as plausible pairs reach; beyond this many listings everything is resolved.
 REACH_MAX = 3000
 
-# A generator lets others work after this many pairs looked at: about 2 ms. A listing without any costs a third of a pair.
-WORK_MAX = 400.0
-WORK_OF_LISTING = 0.3
+# A generator lets others work after this many pairs looked at: about 2 ms.
+WORK_MAX = 200.0
+WORK_OF_LISTING = 0.5
 
 
 class Gathered(NamedTuple):
@@ -40,20 +40,27 @@ class TooFar(NamedTuple):
 
 def gather(index: Index, floor: float) -> Pieces[Gathered]:
     """The pairs of all listings that score at least `floor`."""
+    yield from index.close()
+    crowded: set[int] = set()
+    for blocks in index.sources.values():
+        crowded |= yield from blocks.texts.shared()
+        crowded |= yield from blocks.addresses.shared()
     pairs: list[Pair] = []
     renames: list[Pair] = []
     last = max(index.sources, default="")
     work = 0.0
-    for f in list(index.features.values()):
-        work += WORK_OF_LISTING
-        if f.source != last:
-            work += plausible(index, f, floor, pairs, above=f.source)
-        if work > WORK_MAX:
-            work = 0.0
-            yield
-        if not f.active and (pair := renamed(index, f)) is not None:
-            renames.append(pair)
-    return Gathered(index.features, pairs, renames)
+    for source, blocks in index.sources.items():
+        for i in blocks.symbols.all():
+            work += WORK_OF_LISTING
+            if source != last:
+                work += plausible(index, index.features(i), floor, pairs, above=source)
+            if work > WORK_MAX:
+                work = 0.0
+                yield
+            # Whose name and contract are its own took over nobody's.
+            if i in crowded and not index.listed[i].active and (pair := renamed(index, index.features(i))) is not None:
+                renames.append(pair)
+    return Gathered(index.listed, pairs, renames)
 
 
 def gather_around(index: Index, book: Book, changed: Collection[int], floor: float) -> Pieces[Gathered | Missing | TooFar]:
@@ -63,7 +70,7 @@ def gather_around(index: Index, book: Book, changed: Collection[int], floor: flo
     """
     scope = set(changed)
     queue = sorted(scope)
-    missing = scope - index.features.keys()
+    missing = scope - index.listed.keys()
     pairs: set[Pair] = set()
     renames: set[Pair] = set()
     work = 0.0
@@ -73,10 +80,10 @@ def gather_around(index: Index, book: Book, changed: Collection[int], floor: flo
             yield
         if len(queue) > REACH_MAX:
             return TooFar(len(queue))
-        f = index.features.get(listing_id)
-        if f is None:
+        if listing_id not in index.listed:
             continue
-        unknown = _neighbours(index, f) - index.features.keys()
+        f = index.features(listing_id)
+        unknown = _neighbours(index, f) - index.listed.keys()
         if unknown:
             missing |= unknown
             continue
@@ -91,7 +98,7 @@ def gather_around(index: Index, book: Book, changed: Collection[int], floor: flo
         fresh = sorted(reached - scope)
         scope.update(fresh)
         queue.extend(fresh)
-        missing |= {i for i in fresh if i not in index.features}
+        missing |= {i for i in fresh if i not in index.listed}
     return Missing(frozenset(missing)) if missing else Gathered(scope, list(pairs), list(renames))
 
 
@@ -105,5 +112,5 @@ def _successions(index: Index, f: Features) -> list[Pair]:
     if not f.active:
         pair = renamed(index, f)
         return [] if pair is None else [pair]
-    dead = [g for i in index.same_source_neighbours(f) if not (g := index.features[i]).active]
-    return [pair for g in dead if (pair := renamed(index, g)) is not None and pair.b == f.listing_id]
+    dead = [i for i in index.same_source_neighbours(f) if not index.listed[i].active]
+    return [pair for i in dead if (pair := renamed(index, index.features(i))) is not None and pair.b == f.listing_id]

@@ -1,13 +1,13 @@
 """Which coin a cluster of listings is: one that exists, or a new one. Ids are for ever, so they are given with care."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from kasparro.records import Coin, Pieces
 from kasparro.resolver.book import Book
-from kasparro.resolver.features import Features
+from kasparro.resolver.features import Listed
 from kasparro.resolver.index import Index
 
 SLICE = 1000  # listings between two chances for others: about 2 ms
@@ -23,9 +23,11 @@ def precedence(source: str) -> tuple[int, str]:
     return (PRECEDENCE.get(source, len(PRECEDENCE)), source)
 
 
-def possible_ids(source_id: str) -> list[str]:
+def possible_ids(source_id: str) -> Iterator[str]:
     """The ids that a coin may get from a listing, in order: the first that is not taken. Only as many sources can want one id."""
-    return [source_id, *(f"{source_id}-{number}" for number in range(2, NAMESAKES_MAX + 1))]
+    yield source_id
+    for number in range(2, NAMESAKES_MAX + 1):
+        yield f"{source_id}-{number}"
 
 
 class Named(NamedTuple):
@@ -35,41 +37,42 @@ class Named(NamedTuple):
     coins: dict[str, Coin]  # new or changed
 
 
-def rank_of(f: Features) -> tuple[tuple[int, str], bool, float, str]:
+def rank_of(f: Listed) -> tuple[tuple[int, str], bool, float, str]:
     """The order in which listings stand for their coin: by source, the living before the dead, the longest known first."""
     return (precedence(f.source), not f.active, f.first_seen, f.source_id)
 
 
-def name_clusters(index: Index, book: Book, clusters: Iterable[Sequence[int]]) -> Pieces[Named]:
-    """Give every cluster its coin.
+def name_clusters(index: Index, book: Book, heads: Iterable[int], together: Callable[[int], Sequence[int]]) -> Pieces[Named]:
+    """Give every cluster its coin. `heads` are one listing of each, `together` answers with all of one's cluster.
 
     A coin goes on where the listing is that it is named after, else with the first of its listings. A cluster in which several
     coins meet is the oldest of them, and the others are merged into it. A listing that leaves gets back the coin that it once
     founded, if that was merged, else a new one.
     """
-    ranked = yield from _ranked(index, clusters)
+    ranked = yield from _ranked(index, heads, together)
     claims = yield from _claims(index, book, ranked)
     out = Named({}, {})
-    nameless: list[Sequence[int]] = []
-    standing = book.same
-    for n, listings in enumerate(ranked):
+    nameless: list[int] = []
+    for n, first in enumerate(ranked.firsts):
         if n % SLICE == SLICE - 1:
             yield
-        if len(listings) == 1 and listings[0] not in standing:
-            nameless.append(listings)
+        listings = ranked.cluster(first)
+        if len(listings) == 1 and first not in book.same:
+            nameless.append(first)
             continue
         won = [coin_id for coin_id in _claimed(book, listings) if claims[coin_id][1] == n]
         if not won:
-            nameless.append(listings)
+            nameless.append(first)
             continue
         persons = {book.live_coin(book.same[i].coin_id) for i in listings if i in book.persons} if book.persons else set()
         won.sort(key=lambda coin_id: (coin_id not in persons, _age(book.coins[coin_id]), coin_id))
         for loser in won[1:]:
             out.coins[loser] = _changed(book.coins[loser], merged_into=won[0])
         _settle(index, book, out, won[0], listings)
-    for n, listings in enumerate(nameless):
+    for n, first in enumerate(nameless):
         if n % SLICE == SLICE - 1:
             yield
+        listings = ranked.cluster(first)
         coin_id = _mint(index, book, out, listings)
         for i in listings:
             out.coin_of[i] = coin_id
@@ -79,17 +82,30 @@ def name_clusters(index: Index, book: Book, clusters: Iterable[Sequence[int]]) -
     return out
 
 
-def _ranked(index: Index, clusters: Iterable[Sequence[int]]) -> Pieces[list[Sequence[int]]]:
+class _Ranked(NamedTuple):
     """The clusters, and in each the listings, in the order in which they come first to an id."""
-    features = index.features
-    by_source: dict[str, list[Sequence[int]]] = {}
-    for n, cluster in enumerate(clusters):
+
+    firsts: list[int]  # of each cluster
+    joined: dict[int, list[int]]  # first -> its cluster, of those of two or more: most are of one
+
+    def cluster(self, first: int) -> Sequence[int]:
+        return self.joined.get(first) or (first,)
+
+
+def _ranked(index: Index, heads: Iterable[int], together: Callable[[int], Sequence[int]]) -> Pieces[_Ranked]:
+    listed = index.listed
+    by_source: dict[str, list[int]] = {}
+    joined: dict[int, list[int]] = {}
+    for n, head in enumerate(heads):
         if n % SLICE == SLICE - 1:
             yield
-        listings = cluster if len(cluster) == 1 else sorted(cluster, key=lambda i: rank_of(features[i]))
-        by_source.setdefault(features[listings[0]].source, []).append(listings)
-    order = sorted(by_source, key=precedence)
-    return [listings for source in order for listings in by_source[source]]
+        first, cluster = head, together(head)
+        if len(cluster) > 1:
+            ranked = sorted(cluster, key=lambda i: rank_of(listed[i]))
+            first = ranked[0]
+            joined[first] = ranked
+        by_source.setdefault(listed[first].source, []).append(first)
+    return _Ranked([first for source in sorted(by_source, key=precedence) for first in by_source[source]], joined)
 
 
 def _age(coin: Coin) -> float:
@@ -109,19 +125,20 @@ def _claimed(book: Book, listings: Sequence[int]) -> list[str]:
     return found
 
 
-def _claims(index: Index, book: Book, ranked: list[Sequence[int]]) -> Pieces[dict[str, tuple[tuple[object, ...], int]]]:
+def _claims(index: Index, book: Book, ranked: _Ranked) -> Pieces[dict[str, tuple[tuple[object, ...], int]]]:
     """For each coin that is claimed, the best claim on it and the cluster's place."""
     best: dict[str, tuple[tuple[object, ...], int]] = {}
-    for n, listings in enumerate(ranked):
+    for n, first in enumerate(ranked.firsts):
         if n % SLICE == SLICE - 1:
             yield
-        if len(listings) == 1 and listings[0] not in book.same:
+        listings = ranked.cluster(first)
+        if len(listings) == 1 and first not in book.same:
             continue
         for coin_id in _claimed(book, listings):
             staying = [i for i in listings if (s := book.same.get(i)) is not None and book.live_coin(s.coin_id) == coin_id]
             by_person = any(i in book.persons for i in staying)
             founder = book.coins[coin_id].founder
-            claim = (not by_person, founder not in listings, rank_of(index.features[staying[0]]))
+            claim = (not by_person, founder not in listings, rank_of(index.listed[staying[0]]))
             if coin_id not in best or claim < best[coin_id][0]:
                 best[coin_id] = (claim, n)
     return best
@@ -134,9 +151,9 @@ def _mint(index: Index, book: Book, out: Named, listings: Sequence[int]) -> str:
         if former is not None and former not in out.coins:
             out.coins[former] = _changed(book.coins[former], merged_into=None)
             return former
-    f = index.features[listings[0]]
+    f = index.listed[listings[0]]
     coin_id = next(name for name in possible_ids(f.source_id) if name not in book.coins and name not in out.coins)
-    out.coins[coin_id] = Coin(coin_id=coin_id, symbol=f.symbol_shown, name=f.name_shown, founder=f.listing_id)
+    out.coins[coin_id] = Coin(coin_id=coin_id, symbol=f.symbol, name=f.name, founder=listings[0])
     return coin_id
 
 
@@ -144,10 +161,10 @@ def _settle(index: Index, book: Book, out: Named, coin_id: str, listings: Sequen
     """Put the listings into a coin, and call it as its first listing is called."""
     for i in listings:
         out.coin_of[i] = coin_id
-    first = index.features[listings[0]]
+    first = index.listed[listings[0]]
     coin = out.coins.get(coin_id) or book.coins[coin_id]
-    if coin.symbol != first.symbol_shown or coin.name != first.name_shown:
-        out.coins[coin_id] = _changed(coin, symbol=first.symbol_shown, name=first.name_shown)
+    if coin.symbol != first.symbol or coin.name != first.name:
+        out.coins[coin_id] = _changed(coin, symbol=first.symbol, name=first.name)
 
 
 def _changed(coin: Coin, **changes: str | None) -> Coin:

@@ -7,6 +7,8 @@ import re
 import unicodedata
 from typing import NamedTuple
 
+import msgspec
+
 _WORD = re.compile(r"[^\W_]+")
 _BRACKETS = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]")
 _COUNTER = re.compile(r"-\d{1,2}$")
@@ -45,7 +47,7 @@ _DERIVATIONS = (
 )
 KINDS = tuple(d.kind for d in _DERIVATIONS)
 _MARK_OF_WORD = {word: 1 << i for i, d in enumerate(_DERIVATIONS) for word in d.words}
-_MARKED = frozenset(_MARK_OF_WORD)
+_SPECIAL = GENERIC_WORDS | frozenset(_MARK_OF_WORD)
 OLD = 1 << KINDS.index("old")
 RENEWED = 1 << KINDS.index("renewed")
 
@@ -56,7 +58,7 @@ BRIDGED = (1 << KINDS.index("bridged")) | (1 << KINDS.index("pegged"))
 WORDS_OF_ANOTHER = frozenset(word for word, mark in _MARK_OF_WORD.items() if mark & STANDS_FOR_ANOTHER)
 
 
-class Name(NamedTuple):
+class Name(msgspec.Struct, frozen=True, gc=False):
     """A name's keys. `whole` has every word, `core` only those that tell something; both without spaces and brackets."""
 
     whole: str
@@ -90,6 +92,8 @@ def hyphened(text: str) -> str:
 def name_keys(name: str) -> Name:
     """The keys of a name. Generic words count when nothing else is left ("Token" is a name, too)."""
     folded = fold(name)
+    if folded.replace(" ", "").isalnum():  # most names are words and blanks
+        return _keys(folded.split(), ())
     bracketed = ""
     if "(" in folded or "[" in folded:
         bracketed = " ".join(a or b for a, b in _BRACKETS.findall(folded))
@@ -113,15 +117,10 @@ def slug_keys(slug: str) -> Name:
 
 def _keys(words: list[str], bracketed: "list[str] | tuple[()]") -> Name:
     marks = 0
-    if not _MARKED.isdisjoint(words):
-        for word in words:
-            marks |= _MARK_OF_WORD.get(word, 0)
-    for word in bracketed:
-        marks |= _MARK_OF_WORD.get(word, 0)
-    if len(words) == 1:
-        return Name(words[0], words[0], tuple(words), marks)
     whole = "".join(words)
-    if GENERIC_WORDS.isdisjoint(words):
-        return Name(whole, whole, tuple(words), marks)
+    if _SPECIAL.isdisjoint(words) and not bracketed:
+        return Name(whole, whole, tuple(words), 0)
+    for word in (*words, *bracketed):
+        marks |= _MARK_OF_WORD.get(word, 0)
     telling = tuple([w for w in words if w not in GENERIC_WORDS])
     return Name(whole, "".join(telling), telling, marks) if telling else Name(whole, whole, tuple(words), marks)

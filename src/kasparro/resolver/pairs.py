@@ -1,13 +1,15 @@
 """Which listings are worth comparing, and what comparing two of them gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
 from kasparro.resolver import evidence
-from kasparro.resolver.features import Features
-from kasparro.resolver.index import Index, SourceIndex, crowd, members
+from kasparro.resolver.features import Features, Listed
+from kasparro.resolver.index import Index
+from kasparro.resolver.keys import Blocks
 from kasparro.resolver.rules import BASE, RULES, WEIGHT
 
 # A key that more pairs of two sources share than this is no block: who shares only that must have a price in common, too.
@@ -20,6 +22,7 @@ class Pair(msgspec.Struct, frozen=True, order=True, gc=False):
     score: float
     a: int
     b: int
+    rules: tuple[str, ...] = ()  # that apply to them: what the score is the sum of
 
     def other(self, listing_id: int) -> int:
         """The one that this listing is paired with."""
@@ -36,10 +39,10 @@ def candidates(index: Index, f: Features, other: str) -> set[int]:
         (ours.addresses, theirs.addresses, [address for _, address in f.contracts]),
     ):
         for key in keys:
-            if (there := members(block, key)) and crowd(mine, key) * len(there) <= BLOCK_PAIRS_MAX:
+            if (there := block.members(key)) and mine.crowd(key) * len(there) <= BLOCK_PAIRS_MAX:
                 found.update(there)
             elif there and f.price is not None:
-                found.update([i for i in there if evidence.price(f, index.features[i]) in {"price.close", "price.stable"}])
+                found.update([i for i in there if evidence.price(f, index.features(i)) in {"price.close", "price.stable"}])
     return found
 
 
@@ -52,7 +55,7 @@ def findings(index: Index, a: Features, b: Features) -> list[str]:
     if not priced and text in _WEAK_TEXTS and contract in _NO_CONTRACT:
         return [text]
     if a.symbol == b.symbol:
-        found = [text, evidence.same_symbol(_larger(ours.symbols[a.symbol], theirs.symbols[a.symbol]))]
+        found = [text, evidence.same_symbol(max(ours.symbols.crowd(a.symbol), theirs.symbols.crowd(a.symbol)))]
         twins = a.core == b.core
     else:
         found = [text, evidence.other_symbol(a, b)]
@@ -64,7 +67,7 @@ def findings(index: Index, a: Features, b: Features) -> list[str]:
     else:
         # What they are taken for is what they have in common: the words of the id where the names differ.
         by_id = text == "text.slug"
-        crowd_of_text = _larger(ours.texts[a.slug_core if by_id else a.core], theirs.texts[b.slug_core if by_id else b.core])
+        crowd_of_text = max(ours.texts.crowd(a.slug_core if by_id else a.core), theirs.texts.crowd(b.slug_core if by_id else b.core))
         if (name := evidence.namesakes(crowd_of_text)) is not None:
             found.append(name)
     if a.marks != b.marks and (derivation := evidence.derivation(a, b)) is not None:
@@ -83,33 +86,29 @@ _NO_CONTRACT = frozenset({None, "contract.other"})
 _OF_MARKETS = (evidence.price, evidence.supply, evidence.volume, evidence.peak)
 
 
-def _larger(ours: "int | list[int]", theirs: "int | list[int]") -> int:
-    """How many listings share a key, in the source in which more do."""
-    n = 1 if isinstance(ours, int) else len(ours)
-    m = 1 if isinstance(theirs, int) else len(theirs)
-    return n if n > m else m  # noqa: FURB136 - called for every pair: a call of max costs as much as the rest
-
-
-def _contested(ours: SourceIndex, theirs: SourceIndex, a: Features, b: Features) -> bool:
+def _contested(ours: Blocks, theirs: Blocks, a: Features, b: Features) -> bool:
     """Whether every address that they share is claimed by a third listing as well."""
     shared = {address for _, address in a.contracts} & {address for _, address in b.contracts}
-    return all(crowd(ours.addresses, s) > 1 or crowd(theirs.addresses, s) > 1 for s in shared)
+    return all(ours.addresses.crowd(s) > 1 or theirs.addresses.crowd(s) > 1 for s in shared)
 
 
-def _twins(source: SourceIndex, f: Features) -> int:
+def _twins(source: Blocks, f: Features) -> int:
     """How many listings of its source have both its name and its symbol, itself included."""
-    symbols, texts = source.symbols[f.symbol], source.texts[f.core]
-    if isinstance(symbols, int) or isinstance(texts, int):
-        return 1
-    return len(set(symbols).intersection(texts))
+    return len(set(source.symbols.members(f.symbol)).intersection(source.texts.members(f.core)))
 
 
-def score(index: Index, a: Features, b: Features) -> float:
-    """The logarithm of the odds that they are one coin."""
+def score(rules: Iterable[str]) -> float:
+    """The logarithm of the odds that two listings are one coin to which some rules apply."""
     points = BASE
-    for name in findings(index, a, b):
+    for name in rules:
         points += WEIGHT[name]
     return points
+
+
+@lru_cache(maxsize=4_096)
+def _once(rules: tuple[str, ...]) -> tuple[str, ...]:
+    """The rules themselves: the same ones apply to thousands of pairs."""
+    return rules
 
 
 def plausible(index: Index, f: Features, floor: float, into: list[Pair], above: str = "") -> int:
@@ -121,14 +120,15 @@ def plausible(index: Index, f: Features, floor: float, into: list[Pair], above: 
     for other in index.sources:
         if other == f.source or other <= above:
             continue
-        found = candidates(index, f, other)
-        looked_at += len(found)
-        for i in found:
-            g = index.features[i]
+        near = candidates(index, f, other)
+        looked_at += len(near)
+        for i in near:
+            g = index.features(i)
             a, b = (f, g) if f.source < g.source else (g, f)
-            points = score(index, a, b)
+            rules = findings(index, a, b)
+            points = score(rules)
             if points >= floor:
-                into.append(Pair(points, a.listing_id, b.listing_id))
+                into.append(Pair(points, a.listing_id, b.listing_id, _once(tuple(rules))))
     return looked_at
 
 
@@ -140,7 +140,7 @@ def renamed(index: Index, f: Features) -> Pair | None:
     """
     heirs = []
     for i in index.same_source_neighbours(f):
-        g = index.features[i]
+        g = index.features(i)
         if not g.active or (f.symbol != g.symbol and f.whole != g.whole):
             continue
         contract = evidence.contract(f, g, contested=False)
@@ -150,23 +150,23 @@ def renamed(index: Index, f: Features) -> Pair | None:
             heirs.append(g)
     if len(heirs) != 1:
         return None
-    return Pair(WEIGHT["source.renamed"], f.listing_id, heirs[0].listing_id)
+    return Pair(WEIGHT["source.renamed"], f.listing_id, heirs[0].listing_id, ("source.renamed",))
 
 
-_SHOWN: dict[str, Callable[[Features], Any]] = {
-    "contract": lambda f: f.contracts[:5],
-    "text": lambda f: f.name_shown,
+_SHOWN: dict[str, Callable[[Listed], Any]] = {
+    "contract": lambda f: f.contract_pairs[:5],
+    "text": lambda f: f.name,
     "source": lambda f: f.source_id,
-    "symbol": lambda f: f.symbol_shown,
-    "namesakes": lambda f: f.name_shown,
-    "twins": lambda f: f.symbol_shown,
-    "derivation": lambda f: f.name_shown,
-    "version": lambda f: f.name_shown,
+    "symbol": lambda f: f.symbol,
+    "namesakes": lambda f: f.name,
+    "twins": lambda f: f.symbol,
+    "derivation": lambda f: f.name,
+    "version": lambda f: f.name,
     "activity": lambda f: "active" if f.active else "inactive",
-    "price": lambda f: f.price,
-    "supply": lambda f: f.supply,
-    "volume": lambda f: f.volume,
-    "peak": lambda f: (f.ath_price, f.ath),
+    "price": lambda f: f.numbers.price,
+    "supply": lambda f: f.numbers.supply,
+    "volume": lambda f: f.numbers.volume,
+    "peak": lambda f: (f.numbers.ath_price, f.numbers.ath),
     "course": lambda f: (f.course[0], f.course[-1]),
 }
 
@@ -180,10 +180,9 @@ class Explanation(NamedTuple):
 
 def explain(index: Index, pair: Pair) -> Explanation:
     """The evidence on a pair as it is stored."""
-    a, b = index.features[pair.a], index.features[pair.b]
-    names = ["source.renamed"] if a.source == b.source else findings(index, a, b)
+    a, b = index.listed[pair.a], index.listed[pair.b]
     rules = {}
-    for name in names:
+    for name in pair.rules:
         shown = _SHOWN[RULES[name].kind]
         rules[name] = (WEIGHT[name], shown(a), shown(b))
     between = (f"{a.source}:{a.source_id}", f"{b.source}:{b.source_id}")

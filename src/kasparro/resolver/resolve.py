@@ -1,6 +1,6 @@
 """The whole way from evidence to judgements. Pure: it answers with the difference to what is stored and changes nothing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import chain
@@ -58,18 +58,19 @@ def _judge(index: Index, book: Book, gathered: Gathered, *, provisional: bool) -
     split = yield from split_waiting(index, book, gathered, provisional=provisional)
     clusters = yield from cluster(index, book, split.gathered, sticky=not provisional)
     waiting = yield from split.still_waiting(clusters)
-    groups = yield from _groups(split.gathered, clusters, waiting)
-    named = yield from name_clusters(index, book, groups)
+    heads = yield from _heads(split.gathered, clusters, waiting)
+    named = yield from name_clusters(index, book, heads, clusters.of)
     best = yield from _best(split.gathered, clusters)
     same, superseded = yield from _same(index, book, named, best)
     unsure, settled = yield from _unsure(index, book, split.gathered, clusters, named)
     yield from link_wrapped(index, book, named)
+    yield  # what is let go of at the end takes some milliseconds of its own
     return Resolution(coins=list(named.coins.values()), judgements=same + unsure, superseded=superseded + settled, waiting=sorted(waiting))
 
 
-def _groups(gathered: Gathered, clusters: Clusters, waiting: frozenset[int]) -> Pieces[list[Sequence[int]]]:
-    """The clusters of the scope, each once, without listings that wait."""
-    groups, seen = [], set()
+def _heads(gathered: Gathered, clusters: Clusters, waiting: frozenset[int]) -> Pieces[list[int]]:
+    """One listing of each cluster of the scope, without listings that wait."""
+    heads, seen = [], set()
     for n, i in enumerate(gathered.scope):
         if n % (8 * SLICE) == 8 * SLICE - 1:
             yield
@@ -78,8 +79,8 @@ def _groups(gathered: Gathered, clusters: Clusters, waiting: frozenset[int]) -> 
             continue
         if len(group) > 1:
             seen.add(id(group))
-        groups.append(group)
-    return groups
+        heads.append(i)
+    return heads
 
 
 def _best(gathered: Gathered, clusters: Clusters) -> Pieces[dict[int, Pair]]:
@@ -98,7 +99,7 @@ def _best(gathered: Gathered, clusters: Clusters) -> Pieces[dict[int, Pair]]:
 def _same(index: Index, book: Book, named: Named, best: Mapping[int, Pair]) -> Pieces[tuple[list[Judgement], list[int]]]:
     """The `same` judgements that are new, and those that they replace."""
     new, superseded = list[Judgement](), list[int]()
-    explained = lru_cache(maxsize=None)(partial(explain, index))  # both listings of a pair show the same evidence
+    explained = lru_cache(maxsize=16)(partial(explain, index))  # both listings of a pair show the same evidence, one after the other
     for n, (i, coin_id) in enumerate(named.coin_of.items()):
         if n % SLICE == SLICE - 1:
             yield
@@ -161,8 +162,8 @@ def _unsure(index: Index, book: Book, gathered: Gathered, clusters: Clusters, na
             questions[coin_id] = pair
     new: list[Judgement] = []
     settled: list[int] = []
-    for n, (i, questions) in enumerate(open_questions.items()):
-        if n % (SLICE // 4) == 0:
+    for n, (i, questions) in enumerate(sorted(open_questions.items())):
+        if n % (SLICE // 12) == 0:
             yield
         kept = dict(sorted(questions.items(), key=lambda q: (-q[1].score, q[0]))[:UNSURE_MAX])
         known = {s.coin_id: s for s in book.unsure.get(i, ())}

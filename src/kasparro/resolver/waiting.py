@@ -5,7 +5,7 @@ from typing import NamedTuple
 from kasparro.records import Pieces
 from kasparro.resolver.assign import Clusters
 from kasparro.resolver.book import Book
-from kasparro.resolver.features import Features
+from kasparro.resolver.features import Listed
 from kasparro.resolver.gather import Gathered
 from kasparro.resolver.index import Index
 from kasparro.resolver.naming import precedence
@@ -21,7 +21,7 @@ class Split(NamedTuple):
     gathered: Gathered  # pairs with unsettled listings left out
     unsettled: frozenset[int]
     hopes: list[tuple[int, Pair]]  # (settled listing, its pair with an unsettled one)
-    features: dict[int, Features]
+    listed: dict[int, Listed]
 
     def still_waiting(self, clusters: Clusters) -> Pieces[frozenset[int]]:
         """The unsettled, and the lone listings that may yet join an unsettled one which would give the coin its id."""
@@ -29,8 +29,8 @@ class Split(NamedTuple):
         for n, (i, pair) in enumerate(self.hopes):
             if n % SLICE == SLICE - 1:
                 yield
-            hoped = self.features[pair.other(i)]
-            goes_before = precedence(hoped.source) < precedence(self.features[i].source)
+            hoped = self.listed[pair.other(i)]
+            goes_before = precedence(hoped.source) < precedence(self.listed[i].source)
             if goes_before and len(clusters.of(i)) == 1:
                 waiting.add(i)
         return frozenset(waiting)
@@ -43,10 +43,10 @@ def split_waiting(index: Index, book: Book, gathered: Gathered, *, provisional: 
         for n, i in enumerate(gathered.scope):
             if n % SLICE == SLICE - 1:
                 yield
-            if not index.features[i].settled and i not in book.same:
+            if not index.listed[i].settled and i not in book.same:
                 unsettled.add(i)
     if not unsettled:
-        return Split(gathered, frozenset(), [], index.features)
+        return Split(gathered, frozenset(), [], index.listed)
     hopes: list[tuple[int, Pair]] = []
     hoping: set[int] = set()
     for n, pair in enumerate(gathered.pairs):
@@ -62,4 +62,4 @@ def split_waiting(index: Index, book: Book, gathered: Gathered, *, provisional: 
         if p.a not in unsettled and p.b not in unsettled and (p.score >= STRONG or (p.a not in hoping and p.b not in hoping))
     ]  # fmt: skip
     renames = [p for p in gathered.renames if p.a not in unsettled and p.b not in unsettled]
-    return Split(Gathered(gathered.scope, pairs, renames), frozenset(unsettled), hopes, index.features)
+    return Split(Gathered(gathered.scope, pairs, renames), frozenset(unsettled), hopes, index.listed)

@@ -5,24 +5,28 @@ import msgspec
 from kasparro.records import Pieces
 from kasparro.resolver.book import Book
 from kasparro.resolver.features import Features
-from kasparro.resolver.index import Index, members
+from kasparro.resolver.index import Index
 from kasparro.resolver.naming import Named, precedence
 from kasparro.resolver.normalise import BRIDGED, STANDS_FOR_ANOTHER, WORDS_OF_ANOTHER
 
 SLICE = 500  # listings between two chances for others: about 2 ms
+WORK_OF_STAND_IN = 25  # of as many others
 NAMESAKES_MAX = 200  # a name that more listings have is not looked through
 
 
 def link_wrapped(index: Index, book: Book, named: Named) -> Pieces[None]:
     """Note on every coin in scope for which other coin it stands, among the changed coins of `named` where that is news."""
-    for n, (listing_id, coin_id) in enumerate(named.coin_of.items()):
-        if n % SLICE == SLICE - 1:
+    work = 0
+    for listing_id, coin_id in named.coin_of.items():
+        work += 1
+        if work >= SLICE:
+            work = 0
             yield
-        f = index.features[listing_id]
-        if not f.marks & STANDS_FOR_ANOTHER:
+        if listing_id not in index.stand_ins:
             continue
+        work += WORK_OF_STAND_IN
         coin = named.coins.get(coin_id) or book.coins[coin_id]
-        original = _original(index, f)
+        original = _original(index, index.features(listing_id))
         if original is None:
             continue
         standing = book.same.get(original.listing_id)
@@ -36,7 +40,7 @@ def namesakes_of_original(index: Index, f: Features) -> set[int]:
     rest = _rest(f) if f.marks & STANDS_FOR_ANOTHER else ""
     found: set[int] = set()
     for source in index.sources.values() if rest else ():
-        by_name, by_symbol = members(source.texts, rest), members(source.symbols, rest)
+        by_name, by_symbol = source.texts.members(rest), source.symbols.members(rest)
         if len(by_name) + len(by_symbol) <= NAMESAKES_MAX:
             found.update(by_name, by_symbol)
     found.discard(f.listing_id)
@@ -49,10 +53,10 @@ def _original(index: Index, f: Features) -> Features | None:
     best: tuple[float, tuple[int, str], str] | None = None
     found = None
     for i in namesakes_of_original(index, f):
-        g = index.features[i]
+        g = index.features(i)
         if g.marks & barred or not g.active or g.price is None or g.supply is None:
             continue
-        place = (-g.price * g.supply, precedence(g.source), g.source_id)
+        place = (-g.price * g.supply, precedence(g.source), index.listed[i].source_id)
         if best is None or place < best:
             best, found = place, g
     return found
@@ -60,8 +64,7 @@ def _original(index: Index, f: Features) -> Features | None:
 
 def _rest(f: Features) -> str:
     """What the name says after the last of the words that make it another coin, or before them where it ends with one."""
-    words = f.words.split()
-    places = [n for n, word in enumerate(words) if word in WORDS_OF_ANOTHER]
+    places = [n for n, word in enumerate(f.words) if word in WORDS_OF_ANOTHER]
     if not places:
         return ""
-    return "".join(words[places[-1] + 1 :]) or "".join(words[: places[0]])
+    return "".join(f.words[places[-1] + 1 :]) or "".join(f.words[: places[0]])

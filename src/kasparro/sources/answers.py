@@ -1,4 +1,4 @@
-"""What an answer that is no data says, in words that fit into a log line: bounded, on one line, without the key."""
+"""What an answer that is no data says, in words that fit into a log line: bounded and on one line."""
 
 import html
 import re
@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
-from kasparro.settings import Secret
 from kasparro.sources.base import HttpSource
 
 TEXT_MAX = 200  # characters of the other side's own words in a message of ours
@@ -53,10 +52,8 @@ class Said(msgspec.Struct, frozen=True):
         return f"{self.code}: {words}".rstrip(": ") if self.code is not None else words
 
 
-def one_line(text: str, secret: Secret | None = None) -> str:
-    """Text of the other side as a message may show it: no key, no control characters, at most TEXT_MAX characters."""
-    if secret is not None and secret.reveal():
-        text = text.replace(secret.reveal(), "****")
+def one_line(text: str) -> str:
+    """Text of the other side as a message may show it: no control characters, at most TEXT_MAX characters."""
     text = _UNSEEN.sub(" ", text).strip()
     return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
 
@@ -77,15 +74,15 @@ def error_for(what: str, status: int, words: Said, advice: Mapping[str, str]) ->
     return family(f"{shown}: {advice.get(code) or _ADVICE[code]}", code=code)
 
 
-def said(body: bytes, secret: Secret | None = None) -> Said:
+def said(body: bytes) -> Said:
     """Read the error out of a body of any of the known shapes: `{"error": "..."}`, `{"status": {...}}`, one in the other, HTML."""
     body = body[:_BYTES_MAX]
     if _is_html(body):
         text = body.decode(errors="replace")
         title, code = _TITLE.search(text), _CLOUDFLARE_CODE.search(text)
-        return Said(int(code[1]) if code else None, one_line(html.unescape(title[1]), secret) if title else "", is_html=True)
+        return Said(int(code[1]) if code else None, one_line(html.unescape(title[1])) if title else "", is_html=True)
     code_found, words = _in_json(body)
-    return Said(code_found, one_line(words, secret))
+    return Said(code_found, one_line(words))
 
 
 def _in_json(body: bytes) -> tuple[int | None, str]:
@@ -121,25 +118,25 @@ def data_of(source: HttpSource, status: int, body: bytes, retry_after_seconds: f
     raise error
 
 
-def described(body: bytes, secret: Secret | None = None) -> str:
+def described(body: bytes) -> str:
     """What a body is, where something else was expected: 'an object with "data"', 'HTML ("Access denied")'."""
     text = body.strip()
     if not text:
         return "an empty body"
     if _is_html(text[:_BYTES_MAX]):
-        words = said(text, secret).text
+        words = said(text).text
         return f'HTML ("{words}")' if words else "HTML"
     try:
         answer: Any = msgspec.json.decode(text) if len(text) <= _BYTES_MAX else None
     except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict):
-        error = str(said(text, secret))
-        names = one_line(", ".join(f'"{name}"' for name in list(answer)[:8]), secret)
+        error = str(said(text))
+        names = one_line(", ".join(f'"{name}"' for name in list(answer)[:8]))
         return f"an object with {names}" + (f", saying {error}" if error else "") if answer else "an empty object"
     if isinstance(answer, list):
         return "a list"
-    return f"{len(text):,} bytes that start with {one_line(text[:40].decode(errors='replace'), secret)!r}"
+    return f"{len(text):,} bytes that start with {one_line(text[:40].decode(errors='replace'))!r}"
 
 
 def _is_html(body: bytes) -> bool:

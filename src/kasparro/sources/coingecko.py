@@ -128,7 +128,7 @@ class CoinGecko:
         """See Source. CoinGecko is known to send `{"status": {"error_code": 429, ...}}` with status 200."""
         if len(body) > ERROR_BYTES_MAX or not body.lstrip().startswith(b"{"):
             return None
-        words = said(body, self._settings.api_key)
+        words = said(body)
         if words.code is None:
             return None
         # 429 and 503 are statuses in disguise; the five-digit codes are refusals of a request.
@@ -137,7 +137,7 @@ class CoinGecko:
 
     def explain(self, status: int, body: bytes) -> KasparroError:
         """See Source."""
-        return self._error(f"status {status}", status, said(body, self._settings.api_key))
+        return self._error(f"status {status}", status, said(body))
 
     def _error(self, how: str, status: int, words: Said) -> KasparroError:
         what = f"CoinGecko answered {how}"

@@ -132,7 +132,7 @@ class CoinPaprika:
         """See Source. CoinPaprika is not known to do this; an object that is nothing but an error would be one."""
         if len(body) > ERROR_BYTES_MAX or not body.lstrip().startswith(b'{"error"'):
             return None
-        words = said(body, self._settings.api_key)
+        words = said(body)
         return error_for("CoinPaprika answered status 200 with an error", HTTPStatus.BAD_REQUEST, words, {})
 
     def explain(self, status: int, body: bytes) -> KasparroError:
@@ -147,7 +147,7 @@ class CoinPaprika:
             "wait for the next month, or set COINPAPRIKA_API_KEY and COINPAPRIKA_PLAN to those of a larger plan",
             "not_found": "nothing is there; is COINPAPRIKA_BASE_URL right, with its path /v1?",
         }
-        return error_for(f"CoinPaprika answered status {status}", status, said(body, self._settings.api_key), advice)
+        return error_for(f"CoinPaprika answered status {status}", status, said(body), advice)
 
 
 def _listing(row: _TickerRow) -> Listing:

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from types import NoneType
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -90,11 +91,13 @@ def examine(expected: Expected, sampled: Sequence[Row]) -> list[Drift]:
         return []
     found: dict[tuple[str, str], Drift] = {}
     for field in expected.fields:
-        absent = [gap for row in sampled if (gap := _gap(row, field.path)) is not None]
+        absent = _gaps(sampled, field.path)
         gaps = max(set(absent), key=lambda path: (absent.count(path), path)) if absent else field.path
         missing = len(absent) / len(sampled)
-        kinds = [kind for row in sampled if (kind := kind_of(_at(row, field.path))) != "nothing"]
-        odd = sum(kind not in field.kinds for kind in kinds) / len(sampled)
+        # Most values show by their type that they fit; only the others are looked at closely.
+        fitting = _types(field.kinds)
+        doubtful = [value for value in _values(sampled, field.path) if type(value) not in fitting]
+        odd = sum(kind != "nothing" and kind not in field.kinds for kind in map(kind_of, doubtful)) / len(sampled)
         if missing > _MOST:
             drift = Drift(field=gaps, kind="missing", verdict=field.verdict, share=missing)
         elif odd > _MOST:
@@ -220,14 +223,29 @@ def _candidates(expected: Expected, sampled: Sequence[Row], parent: str) -> list
     """Paths just below a parent that no contract knows, in the order in which they first come."""
     ours = {field.path[: place.start()] for field in expected.fields for place in re.finditer(r"\.|$", field.path)}
     found: dict[str, None] = {}
-    for row in sampled:
-        inner = _at(row, parent) if parent else row
-        for name in inner if isinstance(inner, dict) else ():
+    within = _values(sampled, parent) if parent else sampled
+    for names in dict.fromkeys(tuple(inner) for inner in within if isinstance(inner, dict)):  # almost all rows have the same
+        for name in names:
             path = f"{parent}.{name}" if parent else name
             plain = len(name) <= _NAME_CHARACTERS_MAX and one_line(name) == name and "." not in name
             if plain and path not in ours and path not in expected.others:
                 found[path] = None
     return list(found)[:_CANDIDATES_MAX]
+
+
+def _types(kinds: frozenset[Kind]) -> frozenset[type]:
+    """The types of which every value is of one of these kinds, or nothing."""
+    return frozenset([NoneType, *([str] if kinds >= TEXT else []), *(of for of, kind in _KINDS.items() if kind in kinds)])
+
+
+def _values(sampled: Sequence[Row], path: str) -> list[object]:
+    """What is at a path, by row; None where nothing is."""
+    return [_at(row, path) for row in sampled] if "." in path else [row.get(path) for row in sampled]
+
+
+def _gaps(sampled: Sequence[Row], path: str) -> list[str]:
+    """The gaps of those rows that lack some of a path."""
+    return [gap for row in sampled if (gap := _gap(row, path)) is not None] if "." in path else [path for row in sampled if path not in row]
 
 
 def _at(row: Row, path: str) -> object:

@@ -158,7 +158,11 @@ def _contracts(row: _Row, source_id: str) -> Found:
     found: list[ListingContract] = []
     for text in given:
         platform, _, address = text.partition(":")
-        if not fields.address(platform) or not fields.address(address):
+        try:
+            usable = fields.address(platform) and fields.address(address)
+        except RowError:
+            usable = None
+        if not usable:
             return [], [Reason.CONTRACT_UNUSABLE]
         found.append(ListingContract(source_id=source_id, platform=platform, address=address))
     return found, []

@@ -1,6 +1,7 @@
 """Calls to the sources over HTTP: spaced, timed, bounded, repeated where that may help. The only user of aiohttp's client.
 
-A key travels in a header, to the base URL's host and to no other. No message or log event holds a key or a query.
+A key travels in a header, to the base URL's host and to no other. No message or log event holds a key or a query: where the other side
+repeats the key in what it says, it is masked before anybody reads or keeps it.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from kasparro import logs
 from kasparro.clock import Clock
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
 from kasparro.records import Record, Request
-from kasparro.settings import Settings, SourceSettings
+from kasparro.settings import Secret, Settings, SourceSettings
 from kasparro.sources import backoff
 from kasparro.sources.answers import data_of, one_line
 from kasparro.sources.base import Fetched, HttpSource, OnCall
@@ -28,6 +29,7 @@ from kasparro.sources.redirects import REDIRECTS, redirected
 
 _CHUNK_BYTES = 65_536
 _DIGEST_IN_LOOP_BYTES = 262_144  # hashed in 0.2 ms; a larger body goes to a thread
+_MASK = b"****"
 _ERROR_BYTES_MAX = 65_536  # of the body of an error: as much as is looked at
 
 log = logs.get()
@@ -226,12 +228,13 @@ class HttpClient:
                 status = response.status
                 is_data = status == HTTPStatus.OK
                 limit = self._settings.response_bytes_max if is_data else _ERROR_BYTES_MAX
+                key = errand.settings.api_key
                 return _Answer(
                     status=status,
-                    body=await _read(response, limit, is_data=is_data, where=where),
+                    body=_masked(await _read(response, limit, is_data=is_data, where=where), key),
                     etag=response.headers.get("ETag", ""),
                     retry_after_seconds=backoff.retry_after(response.headers.get("Retry-After"), self._clock.now()),
-                    location=response.headers.get("Location", ""),
+                    location=_masked(response.headers.get("Location", "").encode(errors="replace"), key).decode(),
                 )
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             message = f"{where}: the certificate of {host} was not accepted ({one_line(str(error.__cause__ or error))})"
@@ -281,6 +284,10 @@ async def _read(response: aiohttp.ClientResponse, limit: int, *, is_data: bool, 
                 raise _too_large(where, limit)
             break
     return b"".join(chunks)[:limit]
+
+
+def _masked(said: bytes, key: Secret | None) -> bytes:
+    return said if key is None else said.replace(key.reveal().encode(), _MASK)  # 2 ms for the largest answer
 
 
 def _too_large(where: str, limit: int) -> SkipError:

@@ -129,6 +129,19 @@ def run(command: Sequence[str], *, user: User | None = None, inherit: Sequence[i
     )
 
 
+def require_name(user: User | None) -> None:
+    """Raise DatabaseError where initdb would run as a user without a name, as containers may be started: it refuses that."""
+    uid = os.geteuid() if user is None else user.uid
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        message = (
+            f"the user id {uid} has no name here (no line in /etc/passwd), and PostgreSQL makes no database for such a user: "
+            "set DATABASE_URL to a server, or run as a user that has a name"
+        )
+        raise DatabaseError(message) from None
+
+
 def initialise(installation: Installation, user: User | None, data: Path, *, durable: bool) -> str | None:
     """Make an empty folder of ours a data folder of the server's user. None, or what went wrong. Blocks for half a second."""
     descriptor = os.open(data, os.O_RDONLY)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from kasparro.store import queries
+from kasparro.store.columns import scalars
 
 _SQL = queries.load("candles")
 _LISTINGS = 100  # rolled up by one statement where all hours of a day are: 2,400 candles
@@ -18,8 +19,9 @@ async def roll_up(conn: asyncpg.Connection, listing_ids: Sequence[int], observed
     """
     if listing_ids:
         low, high = min(observed_at), max(observed_at)
+        columns = scalars(listing_ids), scalars(observed_at)
         for query, span in (("roll_up_hours", timedelta(hours=1)), ("roll_up_days", timedelta(days=1))):
-            await conn.execute(_SQL[query], listing_ids, observed_at, _opening(low, span), _opening(high, span) + span)
+            await conn.execute(_SQL[query], *columns, _opening(low, span), _opening(high, span) + span)
 
 
 def _opening(at: datetime, span: timedelta) -> datetime:

@@ -6,6 +6,7 @@ import asyncpg
 
 from kasparro.records import Record
 from kasparro.store import queries
+from kasparro.store.columns import scalars
 
 _SQL = queries.load("catalog_rows")
 
@@ -29,6 +30,13 @@ class CoinRows(Record, frozen=True, kw_only=True):
     aliases: list[asyncpg.Record]
 
 
+class PriceRows(Record, frozen=True, kw_only=True):
+    """The prices and quotes of some coins, of one snapshot; columns as in their queries."""
+
+    prices: list[asyncpg.Record]
+    quotes: list[asyncpg.Record]
+
+
 async def read_pulse(conn: asyncpg.Connection) -> Pulse:
     """The published version, and the newest and the open run."""
     row = await conn.fetchrow(_SQL["select_pulse"])
@@ -47,16 +55,24 @@ async def read_coin_keys(conn: asyncpg.Connection) -> tuple[list[int], list[int]
     return [row["coin_key"] for row in rows if row["priced"]], [row["coin_key"] for row in rows if not row["priced"]]
 
 
-async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> list[int]:
-    """The coins that changed after a version."""
-    return [row["coin_key"] for row in await conn.fetch(_SQL["select_changed_coin_keys"], after_version)]
+async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> tuple[list[int], list[int]]:
+    """The coins that changed after a version: those of which no more than the price did, and the others."""
+    rows = await conn.fetch(_SQL["select_changed_coin_keys"], after_version)
+    return [key for key, only_price in rows if only_price], [key for key, only_price in rows if not only_price]
 
 
 async def read_coins(conn: asyncpg.Connection, coin_keys: list[int]) -> CoinRows:
     """All rows of some coins. Ask for at most a few thousand at once: each answer is held in memory whole."""
+    keys = scalars(coin_keys)
     return CoinRows(
-        coins=await conn.fetch(_SQL["select_coins"], coin_keys),
-        listings=await conn.fetch(_SQL["select_coin_listings"], coin_keys),
-        contracts=await conn.fetch(_SQL["select_coin_contracts"], coin_keys),
-        aliases=await conn.fetch(_SQL["select_coin_aliases"], coin_keys),
+        coins=await conn.fetch(_SQL["select_coins"], keys),
+        listings=await conn.fetch(_SQL["select_coin_listings"], keys),
+        contracts=await conn.fetch(_SQL["select_coin_contracts"], keys),
+        aliases=await conn.fetch(_SQL["select_coin_aliases"], keys),
     )
+
+
+async def read_prices(conn: asyncpg.Connection, coin_keys: list[int]) -> PriceRows:
+    """What prices rest on and how they stand, of coins that are known otherwise. The same few thousand at once."""
+    keys = scalars(coin_keys)
+    return PriceRows(prices=await conn.fetch(_SQL["select_prices"], keys), quotes=await conn.fetch(_SQL["select_quotes"], keys))

@@ -1,12 +1,13 @@
 """The `coins`, `coin_aliases`, `judgements` and `catalog_version` tables: the interpretation."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
 import asyncpg
 
 from kasparro.records import Coin, Judgement, Record
 from kasparro.store import queries
+from kasparro.store.columns import scalars
 
 _SQL = queries.load("coins")
 _ROWS = 2_000  # read at a time
@@ -21,6 +22,11 @@ async def next_version(conn: asyncpg.Connection, now: datetime) -> int:
 async def mark_published(conn: asyncpg.Connection, run_id: int) -> None:
     """Note that the quotes of every run up to this one are in the prices."""
     await conn.execute(_SQL["mark_published"], run_id)
+
+
+async def touch(conn: asyncpg.Connection, listing_ids: Collection[int], version: int) -> None:
+    """Let the coins that listings are be read anew with a version: something that is shown of them is another."""
+    await conn.execute(_SQL["touch_coins"], scalars(list(listing_ids)), version)
 
 
 class State(Record, frozen=True, kw_only=True):

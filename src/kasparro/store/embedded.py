@@ -185,6 +185,7 @@ class EmbeddedServer:
             await self._clock.sleep(0.1)
 
     async def _initialise(self, installation: binaries.Installation, user: binaries.User | None) -> None:
+        binaries.require_name(user)
         # What an initdb that was killed has left, as well as what a copy of the programs has.
         for leftover in (*self._files.top.glob("data.new.*"), *self._files.top.glob("copying.*")):
             await asyncio.to_thread(shutil.rmtree, leftover, ignore_errors=True)
@@ -260,7 +261,10 @@ async def open_embedded(
         await server._open(holder, serve=serve)  # noqa: SLF001  # the class is made here and nowhere else
     except OSError as error:
         server._abandon()  # noqa: SLF001  # see above
-        message = f"cannot use the data folder {data_dir}: {error}. Make it writable for us, or choose another with KASPARRO_DATA_DIR"
+        message = (
+            f"cannot use the data folder {data_dir}: {error}. Make it writable for us, choose another with KASPARRO_DATA_DIR, or set "
+            "DATABASE_URL to a server: then no folder is needed"
+        )
         raise DatabaseError(message) from error
     except BaseException:
         server._abandon()  # noqa: SLF001  # see above

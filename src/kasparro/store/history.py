@@ -65,6 +65,18 @@ async def candles(
     return [StoredCandle(*row) for row in await conn.fetch(_SQL[CANDLES[interval]], listing_ids, low, high, most)]
 
 
+async def recent_closes(
+    conn: asyncpg.Connection, listings: Sequence[tuple[int, int]], low: datetime
+) -> dict[int, tuple[list[datetime], list[float]]]:
+    """What coins cost at the end of each hour that opens from a time on, by coin key: when the hours open, oldest first, and the closes.
+
+    `listings` are pairs of a listing and the coin that it is. A coin without any candle is not there.
+    """
+    listing_ids, coin_keys = [listing for listing, _ in listings], [coin for _, coin in listings]
+    rows = await conn.fetch(_SQL["select_recent_closes"], listing_ids, coin_keys, low)
+    return {row["coin_key"]: (row["opens_at"], row["closes"]) for row in rows}
+
+
 async def has_rates(conn: asyncpg.Connection, currency: str) -> bool:
     """Whether a rate of a currency was ever stored."""
     return bool(await conn.fetchval(_SQL["has_rates"], currency))

@@ -7,6 +7,7 @@ import asyncpg
 
 from kasparro.records import Courses, EvidenceRow, Listing, ListingContract, Traded
 from kasparro.store import queries
+from kasparro.store.columns import scalars, texts
 
 _SQL = queries.load("listings")
 _EVIDENCE_ROWS = 1_000  # read at a time: about 5 ms of the event loop
@@ -30,16 +31,23 @@ async def write(
 
     Only a source's list says what a listing is called: where two streams disagree, they would otherwise rename it in turns.
     """
-    columns = ([x.source_id for x in listings], [x.symbol for x in listings], [x.name for x in listings], [x.active for x in listings])
-    written = await conn.fetch(_SQL["insert_missing_listings"], source, *columns, now, run_id)
-    if authoritative:
-        written += await conn.fetch(_SQL["update_changed_listings"], source, *columns, now, run_id)
-    return [row["listing_id"] for row in written]
+    found = await conn.fetch(
+        _SQL["write_listings"],
+        source,
+        texts([x.source_id for x in listings]),
+        texts([x.symbol for x in listings]),
+        texts([x.name for x in listings]),
+        scalars([x.active for x in listings]),
+        now,
+        run_id,
+        authoritative,
+    )
+    return [row["listing_id"] for row in found]
 
 
 async def deactivate_vanished(conn: asyncpg.Connection, source: str, source_ids: Sequence[str], *, run_id: int) -> list[int]:
     """Mark the listings that a source's complete list no longer names as inactive; their ids."""
-    return [row["listing_id"] for row in await conn.fetch(_SQL["deactivate_vanished_listings"], source, source_ids, run_id)]
+    return [row["listing_id"] for row in await conn.fetch(_SQL["deactivate_vanished_listings"], source, texts(source_ids), run_id)]
 
 
 async def contracts(conn: asyncpg.Connection, source: str, platform: str | None) -> set[tuple[str, str, str]]:
@@ -60,12 +68,12 @@ async def delete_contracts(conn: asyncpg.Connection, source: str, rows: Sequence
 
 
 async def _note_evidence(conn: asyncpg.Connection, source: str, rows: Sequence[ListingContract], run_id: int) -> list[int]:
-    noted = await conn.fetch(_SQL["note_evidence"], source, list({x.source_id for x in rows}), run_id)
+    noted = await conn.fetch(_SQL["note_evidence"], source, texts(list({x.source_id for x in rows})), run_id)
     return [row["listing_id"] for row in noted]
 
 
-def _contract_columns(rows: Sequence[ListingContract]) -> tuple[list[str], list[str], list[str]]:
-    return [x.source_id for x in rows], [x.platform for x in rows], [x.address for x in rows]
+def _contract_columns(rows: Sequence[ListingContract]) -> tuple[str, str, str]:
+    return texts([x.source_id for x in rows]), texts([x.platform for x in rows]), texts([x.address for x in rows])
 
 
 async def news(conn: asyncpg.Connection, from_run: int, before_run: int) -> set[int]:
@@ -80,7 +88,7 @@ async def parted(
 
     That is: their logarithms differ by more than `apart` and the drift between the observations, which are at most `hours_max` apart.
     """
-    rows = await conn.fetch(_SQL["select_parted"], listing_ids, apart, drift_per_root_hour, hours_max)
+    rows = await conn.fetch(_SQL["select_parted"], scalars(listing_ids), apart, drift_per_root_hour, hours_max)
     return {row["listing_id"] for row in rows}
 
 

@@ -5,6 +5,7 @@ locks are transaction-level, and behind a pooler no statement is prepared by nam
 """
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -21,6 +22,7 @@ _CLOSE_SECONDS = 1.0
 # What undoing a transaction may take, and again the end of a statement that was given up: a server that hangs must hold up nobody's
 # end. A connection that takes longer is cut, and the server undoes what its client has left.
 _UNDO_SECONDS = 1.0
+_ROOM_BYTES = 40_000_000  # two segments of the write-ahead log, and a little
 # The server ends a transaction that its client has left alone for so long: a frozen process must not hold its locks for ever.
 _IDLE_IN_TRANSACTION_SECONDS = 120
 
@@ -47,13 +49,15 @@ class Database:
     @classmethod
     async def open(cls, url: str, settings: Settings) -> "Database":
         """Connect once with each pool, so that trouble shows now. Raises DatabaseError with the host and never the password."""
+        readers_url = url if settings.database_reader_url is None else settings.database_reader_url.reveal()
         with _refused(url):
             writers = await _pool(url, settings, settings.writer_pool_max)
-            try:
-                readers = await _pool(url, settings, settings.reader_pool_max)
-            except BaseException:
-                writers.terminate()
-                raise
+        try:
+            with _refused(readers_url, "DATABASE_URL" if readers_url == url else "DATABASE_READER_URL"):
+                readers = await _pool(readers_url, settings, settings.reader_pool_max)
+        except BaseException:
+            writers.terminate()
+            raise
         return cls(url, settings, writers, readers)
 
     @property
@@ -114,17 +118,32 @@ class Database:
         except TimeoutError as error:
             message = f"a statement on the {self.place} took over {self._settings.command_timeout_seconds:g} s and was ended"
             raise DatabaseError(message, code="database_slow") from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            message = (
+                f"the {self.place} refuses: {error}. Our role must own the tables, and a reader's have what docs/security.md grants it"
+            )
+            raise DatabaseError(message, code="database_refuses") from error
         except (*_LOST, *_LOST_IF_GONE, asyncpg.InternalClientError) as error:
             if isinstance(error, _LOST_IF_GONE) and not _is_gone(connection):
                 raise
             # What the driver did not expect to hear comes from a server that is being killed: nobody can rely on the connection.
             _cut(connection)
-            message = f"the connection to the {self.place} was lost: {error}. A transaction that was open is undone; try again"
+            undone = "A transaction that was open is undone; try again"
+            message = f"the connection to the {self.place} was lost: {error}. {self._without_room() or undone}"
             raise DatabaseError(message) from error
         finally:
             # What goes wrong here has cut the connection, and the pool makes another one.
             with suppress(*_REFUSED):
                 await pool.release(connection, timeout=_UNDO_SECONDS)
+
+    def _without_room(self) -> str:
+        """What to do where the embedded server has most likely ended for want of room, which it says in its own log alone."""
+        folder = self._settings.data_dir
+        with suppress(OSError):
+            free = shutil.disk_usage(folder).free
+            if self._settings.database_url is None and free < _ROOM_BYTES:
+                return f"The disk is full: {free / 1e6:,.0f} MB are free in {folder}. Make room there; nothing committed is lost"
+        return ""
 
     def _refuses_writes(self, error: asyncpg.PostgresError) -> DatabaseError:
         """What a person has to do about a database that can be read and not written."""
@@ -233,7 +252,7 @@ def _encoded(value: Any) -> str:  # noqa: ANN401  # any value that JSON can hold
 
 
 @contextmanager
-def _refused(url: str) -> Iterator[None]:
+def _refused(url: str, setting: str = "DATABASE_URL") -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
@@ -242,5 +261,5 @@ def _refused(url: str) -> Iterator[None]:
     except _REFUSED as error:
         # Some errors of the driver quote the URL: the reason is given without it, and without the error as its cause.
         reason = str(error).replace(url, "the URL")
-        message = f"cannot connect to the {place(url)}: {reason}. Check that it runs and accepts us, and that DATABASE_URL is right"
+        message = f"cannot connect to the {place(url)}: {reason}. Check that it runs and accepts us, and that {setting} is right"
         raise DatabaseError(message) from None

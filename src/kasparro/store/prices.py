@@ -7,6 +7,7 @@ import asyncpg
 
 from kasparro.records import Price, Record
 from kasparro.store import queries
+from kasparro.store.columns import parts, scalars, texts
 
 _SQL = queries.load("prices")
 
@@ -18,15 +19,15 @@ async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int
             value=row["value"],
             observed_at=row["observed_at"],
             method=row["method"],
-            sources_used=tuple(row["sources_used"]),
+            sources_used=parts(row["sources_used"]),
             listing_id=row["listing_id"],
             spread_pct=row["spread_pct"],
             confidence=row["confidence"],
-            flags=tuple(row["flags"]),
+            flags=parts(row["flags"]),
             market_cap=row["market_cap"],
             volume_24h=row["volume_24h"],
         )
-        for row in await conn.fetch(_SQL["select_latest_prices"], coin_keys)
+        for row in await conn.fetch(_SQL["select_latest_prices"], scalars(coin_keys))
     }
 
 
@@ -41,29 +42,29 @@ async def write(conn: asyncpg.Connection, chosen: Mapping[int, Price], changed: 
     if p:
         await conn.execute(
             _SQL["insert_prices"],
-            list(changed),
-            [x.listing_id for x in p],
-            [x.observed_at for x in p],
-            [x.value for x in p],
-            [x.confidence for x in p],
-            [x.spread_pct for x in p],
-            [x.method for x in p],
+            scalars(changed),
+            scalars([x.listing_id for x in p]),
+            scalars([x.observed_at for x in p]),
+            scalars([x.value for x in p]),
+            scalars([x.confidence for x in p]),
+            scalars([x.spread_pct for x in p]),
+            texts([x.method for x in p]),
             now,
         )
     p = list(chosen.values())
     await conn.execute(
         _SQL["upsert_latest_prices"],
-        list(chosen),
-        [x.listing_id for x in p],
-        [x.observed_at for x in p],
-        [x.value for x in p],
-        [x.method for x in p],
-        [",".join(x.sources_used) for x in p],
-        [x.spread_pct for x in p],
-        [x.confidence for x in p],
-        [",".join(x.flags) for x in p],
-        [x.market_cap for x in p],
-        [x.volume_24h for x in p],
+        scalars(list(chosen)),
+        scalars([x.listing_id for x in p]),
+        scalars([x.observed_at for x in p]),
+        scalars([x.value for x in p]),
+        texts([x.method for x in p]),
+        texts([",".join(x.sources_used) for x in p]),
+        scalars([x.spread_pct for x in p]),
+        scalars([x.confidence for x in p]),
+        texts([",".join(x.flags) for x in p]),
+        scalars([x.market_cap for x in p]),
+        scalars([x.volume_24h for x in p]),
         now,
         version,
     )
@@ -85,4 +86,4 @@ async def hourly(conn: asyncpg.Connection, coins: int, flag: str, since: datetim
 
 async def withdraw(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> int:
     """Take back what stands published for coins that have no quote any more; how many had something."""
-    return len(await conn.fetch(_SQL["delete_latest_prices"], coin_keys))
+    return len(await conn.fetch(_SQL["delete_latest_prices"], scalars(coin_keys)))

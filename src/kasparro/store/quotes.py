@@ -7,6 +7,7 @@ import asyncpg
 
 from kasparro.records import CoinQuote, Courses, ExchangeRate, Quote, Record
 from kasparro.store import candles, partitions, queries
+from kasparro.store.columns import scalars, texts
 
 _SQL = queries.load("quotes")
 
@@ -43,13 +44,13 @@ async def write(
     row = await conn.fetchrow(
         _SQL["insert_quotes"],
         source,
-        [q.source_id for q in quotes],
-        [q.observed_at for q in quotes],
-        [q.price for q in quotes],
-        [q.market_cap for q in quotes],
-        [q.volume_24h for q in quotes],
-        [q.ath_price for q in quotes],
-        [q.ath_at for q in quotes],
+        texts([q.source_id for q in quotes]),
+        scalars([q.observed_at for q in quotes]),
+        scalars([q.price for q in quotes]),
+        scalars([q.market_cap for q in quotes]),
+        scalars([q.volume_24h for q in quotes]),
+        scalars([q.ath_price for q in quotes]),
+        scalars([q.ath_at for q in quotes]),
         [q.raw.decode() for q in quotes],
         kept_from,
         run_id,
@@ -68,13 +69,14 @@ async def write(
 
 async def courses(conn: asyncpg.Connection, listing_ids: Sequence[int], since: datetime) -> Courses:
     """How the prices of listings went: the last quote of each hour."""
-    rows = await conn.fetch(_SQL["select_courses"], listing_ids, since)
+    rows = await conn.fetch(_SQL["select_courses"], scalars(listing_ids), since)
     return {row["listing_id"]: tuple(zip(row["times"], row["prices"], strict=True)) for row in rows}
 
 
 async def write_rates(conn: asyncpg.Connection, source: str, rates: Sequence[ExchangeRate], observed_at: datetime) -> int:
     """Write exchange rates as of a time; how many of them are new or other than they were."""
-    return len(await conn.fetch(_SQL["insert_rates"], source, observed_at, [r.currency for r in rates], [r.per_usd for r in rates]))
+    columns = texts([r.currency for r in rates]), scalars([r.per_usd for r in rates])
+    return len(await conn.fetch(_SQL["insert_rates"], source, observed_at, *columns))
 
 
 async def coins_since_run(conn: asyncpg.Connection, run_id: int) -> list[int]:
@@ -84,12 +86,12 @@ async def coins_since_run(conn: asyncpg.Connection, run_id: int) -> list[int]:
 
 async def of_coins(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, list[CoinQuote]]:
     """The newest quotes, by coin key. A coin without any has no entry."""
-    return _by_coin(await conn.fetch(_SQL["select_quotes_of_coins"], coin_keys))
+    return _by_coin(await conn.fetch(_SQL["select_quotes_of_coins"], scalars(coin_keys)))
 
 
 async def coins_of_listings(conn: asyncpg.Connection, listing_ids: Sequence[int]) -> list[int]:
     """Keys of the coins that listings are judged to be."""
-    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_of_listings"], listing_ids)]
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_of_listings"], scalars(listing_ids))]
 
 
 def _by_coin(rows: Sequence[asyncpg.Record]) -> dict[int, list[CoinQuote]]:
@@ -100,3 +102,10 @@ def _by_coin(rows: Sequence[asyncpg.Record]) -> dict[int, list[CoinQuote]]:
         )
         answer.setdefault(coin_key, []).append(quote)
     return answer
+
+
+async def told_numbers(conn: asyncpg.Connection, paths: Sequence[tuple[int, tuple[str, ...]]]) -> dict[int, float]:
+    """A number that the newest row of each listing has at a path, as its source sent it. A listing without one is not there."""
+    listing_ids, spelled = [listing for listing, _ in paths], ["{" + ",".join(path) + "}" for _, path in paths]
+    rows = await conn.fetch(_SQL["select_told_numbers"], listing_ids, spelled)
+    return {row["listing_id"]: row["number"] for row in rows if row["number"] is not None}

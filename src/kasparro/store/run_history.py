@@ -10,6 +10,8 @@ from kasparro.store import queries
 
 _SQL = queries.load("run_history")
 
+RUN_ID_MAX = 2**31 - 1
+
 
 class RunHead(Record, frozen=True, kw_only=True):
     """A run without what its sources did."""
@@ -86,6 +88,26 @@ class RejectReason(Record, frozen=True, kw_only=True):
     rows: int
 
 
+class StreamProgress(Record, frozen=True, kw_only=True):
+    """What has come in of a stream."""
+
+    stream: str
+    parts: int
+    rows: int
+
+
+class RejectExample(Record, frozen=True, kw_only=True):
+    """A row that could not be used."""
+
+    stream: str
+    part: str
+    source_id: str | None
+    reason: str
+    row_text: str  # as it came, cut to 2,000 bytes
+    recorded_at: datetime
+    run_id: int
+
+
 class RunFact(Record, frozen=True, kw_only=True):
     """One source in one run that has ended, as it is compared with others."""
 
@@ -97,9 +119,9 @@ class RunFact(Record, frozen=True, kw_only=True):
     coverage: float | None  # the share of its active listings that it had quoted within a day; None: not counted
 
 
-async def read_runs(conn: asyncpg.Connection, limit: int) -> list[RunSummary]:
-    """The newest runs, newest first."""
-    return await _with_sources(conn, await conn.fetch(_SQL["select_runs"], limit))
+async def read_runs(conn: asyncpg.Connection, limit: int, up_to: int = RUN_ID_MAX) -> list[RunSummary]:
+    """The newest runs up to one, newest first."""
+    return await _with_sources(conn, await conn.fetch(_SQL["select_runs"], up_to, limit))
 
 
 async def read_run(conn: asyncpg.Connection, run_id: int) -> RunSummary | None:
@@ -118,7 +140,7 @@ async def _with_sources(conn: asyncpg.Connection, runs: list[asyncpg.Record]) ->
 
 async def read_standing(conn: asyncpg.Connection, sources: list[str]) -> Standing:
     """How the given sources have fared, in their names' order."""
-    runs = await conn.fetch(_SQL["select_runs"], 1)
+    runs = await conn.fetch(_SQL["select_runs"], RUN_ID_MAX, 1)
     rows = await conn.fetch(_SQL["select_standing"], sources)
     return Standing(
         last_run=RunHead(**dict(runs[0])) if runs else None,
@@ -151,6 +173,16 @@ async def read_listing_counts(conn: asyncpg.Connection) -> list[ListingCounts]:
 async def read_reject_reasons(conn: asyncpg.Connection, since: datetime, limit: int) -> list[RejectReason]:
     """The most frequent reasons for which rows were rejected since a time."""
     return [RejectReason(**dict(row)) for row in await conn.fetch(_SQL["select_reject_reasons"], since, limit)]
+
+
+async def read_reject_examples(conn: asyncpg.Connection, since: datetime, limit: int, of_each: int) -> list[RejectExample]:
+    """The newest rejects of each stream and reason, looked for among the `limit` newest since a time, newest first."""
+    return [RejectExample(**dict(row)) for row in await conn.fetch(_SQL["select_reject_examples"], since, limit, of_each)]
+
+
+async def read_progress(conn: asyncpg.Connection, since: datetime) -> list[StreamProgress]:
+    """What was committed since a time, by stream."""
+    return [StreamProgress(**dict(row)) for row in await conn.fetch(_SQL["select_progress"], since)]
 
 
 async def read_ended(conn: asyncpg.Connection, up_to: int, limit: int) -> list[int]:

@@ -8,7 +8,7 @@ INSERT INTO candles_hourly AS c (listing_id, opens_at, open, high, low, close, s
 SELECT t.listing_id, t.opens_at, r.open, r.high, r.low, r.close, r.samples, r.market_cap, r.volume_24h
 FROM (
     SELECT DISTINCT u.listing_id, date_bin('1 hour', u.observed_at, '2000-01-01 00:00:00+00') AS opens_at
-    FROM unnest($1::integer[], $2::timestamptz[]) AS u (listing_id, observed_at)
+    FROM unnest($1::text::integer[], $2::text::timestamptz[]) AS u (listing_id, observed_at)
 ) AS t
 CROSS JOIN LATERAL (
     SELECT (array_agg(q.price ORDER BY q.observed_at))[1] AS open, max(q.price) AS high, min(q.price) AS low,
@@ -31,7 +31,7 @@ INSERT INTO candles_daily AS c (listing_id, opens_at, open, high, low, close, sa
 SELECT t.listing_id, t.opens_at, r.open, r.high, r.low, r.close, r.samples, r.market_cap, r.volume_24h
 FROM (
     SELECT DISTINCT u.listing_id, date_bin('24 hours', u.observed_at, '2000-01-01 00:00:00+00') AS opens_at
-    FROM unnest($1::integer[], $2::timestamptz[]) AS u (listing_id, observed_at)
+    FROM unnest($1::text::integer[], $2::text::timestamptz[]) AS u (listing_id, observed_at)
 ) AS t
 CROSS JOIN LATERAL (
     SELECT (array_agg(h.open ORDER BY h.opens_at))[1] AS open, max(h.high) AS high, min(h.low) AS low,

@@ -18,14 +18,19 @@ FROM coins AS c LEFT JOIN latest_prices AS p USING (coin_key)
 ORDER BY priced DESC, c.coin_key;
 
 -- name: select_changed_coin_keys
--- Coins of which anything changed after a version. latest_prices has no index on it, which would cost each of its HOT updates.
-SELECT coin_key FROM coins WHERE version > $1
-UNION
-SELECT coin_key FROM coin_aliases WHERE version > $1
-UNION
-SELECT coin_key FROM judgements WHERE version > $1
-UNION
-SELECT coin_key FROM latest_prices WHERE version > $1
+-- Coins of which anything changed after a version, and whether that is no more than the price. latest_prices has no index on it, which
+-- would cost each of its HOT updates.
+SELECT coin_key, bool_and(is_price) AS only_price
+FROM (
+    SELECT coin_key, false AS is_price FROM coins WHERE version > $1
+    UNION ALL
+    SELECT coin_key, false FROM coin_aliases WHERE version > $1
+    UNION ALL
+    SELECT coin_key, false FROM judgements WHERE version > $1
+    UNION ALL
+    SELECT coin_key, true FROM latest_prices WHERE version > $1
+) AS changed
+GROUP BY coin_key
 ORDER BY coin_key;
 
 -- name: select_coins
@@ -35,7 +40,7 @@ SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into, c.wraps,
     p.market_cap, p.volume_24h
 FROM coins c
 LEFT JOIN latest_prices p USING (coin_key)
-WHERE c.coin_key = ANY($1::integer[]);
+WHERE c.coin_key = ANY($1::text::integer[]);
 
 -- name: select_coin_listings
 -- The live judgements on coins, in no order, with the listing that each is about and its latest quote.
@@ -45,7 +50,20 @@ SELECT j.coin_key, j.judgement_id, j.verdict, j.rule, j.confidence, j.evidence::
 FROM judgements j
 JOIN listings l USING (listing_id)
 LEFT JOIN latest_quotes q USING (listing_id)
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL;
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL;
+
+-- name: select_prices
+-- What stands published for coins; lists come joined by commas.
+SELECT coin_key, listing_id, published_at, observed_at, value, method, array_to_string(sources_used, ',') AS sources_used, spread_pct,
+    confidence, array_to_string(flags, ',') AS flags, market_cap, volume_24h
+FROM latest_prices WHERE coin_key = ANY($1::text::integer[]);
+
+-- name: select_quotes
+-- The latest quotes of the listings that are judged the same as coins.
+SELECT q.listing_id, q.price, q.market_cap, q.volume_24h, q.observed_at, q.fetched_at
+FROM judgements j
+JOIN latest_quotes q USING (listing_id)
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_contracts
 -- The contracts of the listings that are judged the same as coins, in no order.
@@ -53,8 +71,8 @@ SELECT l.listing_id, t.platform, t.address
 FROM judgements j
 JOIN listings l USING (listing_id)
 JOIN listing_contracts t ON t.source = l.source AND t.source_id = l.source_id
-WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_aliases
 -- Further ids that resolve to coins. A join, since the table has no index by coin and would be compared with each key.
-SELECT a.coin_key, a.alias FROM unnest($1::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;
+SELECT a.coin_key, a.alias FROM unnest($1::text::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;

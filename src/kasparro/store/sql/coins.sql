@@ -8,6 +8,13 @@ UPDATE catalog_version SET version = version + 1, published_at = $1 RETURNING ve
 -- All quotes of runs up to $1 are in the prices.
 UPDATE catalog_version SET published_run_id = $1 WHERE published_run_id <> $1;
 
+-- name: touch_coins
+-- Of the coins that listings are, something is told otherwise from version $2 on.
+UPDATE coins AS c SET version = $2
+FROM judgements AS j
+WHERE j.listing_id = ANY($1::text::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL
+  AND c.coin_key = j.coin_key AND c.version < $2;
+
 -- name: select_state
 -- The catalog version, the last run whose quotes are all in the prices, and the rules that everything was judged by.
 SELECT version, published_run_id, rules FROM catalog_version;

@@ -59,3 +59,15 @@ LEFT JOIN LATERAL (
     ORDER BY one.observed_at DESC LIMIT 1
 ) AS r ON true
 ORDER BY t.place;
+
+-- name: select_recent_closes
+-- Of several coins, as listings ($1) with their coins ($2), the closes of the hours that open from $3 on: a row for each coin.
+SELECT s.coin_key, array_agg(s.opens_at ORDER BY s.opens_at) AS opens_at, array_agg(s.close ORDER BY s.opens_at) AS closes
+FROM (
+    SELECT DISTINCT ON (l.coin_key, c.opens_at) l.coin_key, c.opens_at, c.close
+    FROM unnest($1::integer[], $2::integer[]) AS l (listing_id, coin_key)
+    JOIN candles_hourly AS c ON c.listing_id = l.listing_id
+    WHERE c.opens_at >= $3
+    ORDER BY l.coin_key, c.opens_at, c.samples DESC, c.listing_id
+) AS s
+GROUP BY s.coin_key;

@@ -1,24 +1,22 @@
 -- Listings and their contracts: who a source says there is. Rows are inserted only where they are missing and not by
 -- an upsert: a refused upsert uses up a number of the identity column, which would be spent within a year.
 
--- name: insert_missing_listings
--- Insert the listings that are not known yet.
-INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at, evidence_run_id)
-SELECT $1, u.source_id, u.symbol, u.name, coalesce(u.active, true), $6, $6, $7
-FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS u (source_id, symbol, name, active)
-WHERE NOT EXISTS (SELECT FROM listings AS l WHERE l.source = $1 AND l.source_id = u.source_id)
-ON CONFLICT DO NOTHING
-RETURNING listing_id;
-
--- name: update_changed_listings
--- Take over what a source's list says differently now, and note once a day that a listing was seen.
-WITH incoming AS (
-    SELECT l.listing_id, u.symbol, u.name, coalesce(u.active, l.active) AS active,
+-- name: write_listings
+-- Insert the listings that are not known yet and, with $8, take over what a source's list says differently now, noting once a day that a
+-- listing was seen. Answers those that are new or other ones.
+WITH incoming AS MATERIALIZED (
+    SELECT l.listing_id, u.source_id, u.symbol, u.name, coalesce(u.active, l.active, true) AS active,
            (l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active)) AS changed
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[]) AS u (source_id, symbol, name, active)
-    JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
-    WHERE (l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active))
-       OR l.last_seen_at < $6::timestamptz - interval '1 day'
+    FROM unnest($2::text::text[], $3::text::text[], $4::text::text[], $5::text::boolean[]) AS u (source_id, symbol, name, active)
+    LEFT JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
+    WHERE l.listing_id IS NULL
+       OR $8 AND ((l.symbol, l.name, l.active) IS DISTINCT FROM (u.symbol, u.name, coalesce(u.active, l.active))
+                  OR l.last_seen_at < $6::timestamptz - interval '1 day')
+), inserted AS (
+    INSERT INTO listings (source, source_id, symbol, name, active, first_seen_at, last_seen_at, evidence_run_id)
+    SELECT $1, source_id, symbol, name, active, $6, $6, $7 FROM incoming WHERE listing_id IS NULL
+    ON CONFLICT DO NOTHING
+    RETURNING listing_id
 ), updated AS (
     UPDATE listings AS l
     SET symbol = i.symbol, name = i.name, active = i.active, last_seen_at = $6,
@@ -26,12 +24,14 @@ WITH incoming AS (
     FROM incoming AS i WHERE l.listing_id = i.listing_id
     RETURNING l.listing_id, i.changed
 )
+SELECT listing_id FROM inserted
+UNION ALL
 SELECT listing_id FROM updated WHERE changed;
 
 -- name: deactivate_vanished_listings
 -- Listings that a source's complete list no longer names.
 UPDATE listings AS l SET active = false, evidence_run_id = $3
-WHERE l.source = $1 AND l.active AND NOT EXISTS (SELECT FROM unnest($2::text[]) AS u (source_id) WHERE u.source_id = l.source_id)
+WHERE l.source = $1 AND l.active AND NOT EXISTS (SELECT FROM unnest($2::text::text[]) AS u (source_id) WHERE u.source_id = l.source_id)
 RETURNING l.listing_id;
 
 -- name: select_contracts
@@ -42,19 +42,19 @@ SELECT source_id, platform, address FROM listing_contracts WHERE source = $1 AND
 -- Contracts that a source now gives.
 INSERT INTO listing_contracts (source, source_id, platform, address)
 SELECT $1, u.source_id, u.platform, u.address
-FROM unnest($2::text[], $3::text[], $4::text[]) AS u (source_id, platform, address)
+FROM unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS u (source_id, platform, address)
 ON CONFLICT DO NOTHING;
 
 -- name: note_evidence
 -- What listings are judged by has changed in a run.
 UPDATE listings AS l SET evidence_run_id = $3
-FROM unnest($2::text[]) AS u (source_id) WHERE l.source = $1 AND l.source_id = u.source_id
+FROM unnest($2::text::text[]) AS u (source_id) WHERE l.source = $1 AND l.source_id = u.source_id
 RETURNING l.listing_id;
 
 -- name: delete_contracts
 -- Contracts that a source no longer gives.
 DELETE FROM listing_contracts AS c
-USING unnest($2::text[], $3::text[], $4::text[]) AS u (source_id, platform, address)
+USING unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS u (source_id, platform, address)
 WHERE c.source = $1 AND c.source_id = u.source_id AND c.platform = u.platform AND c.address = u.address;
 
 -- name: select_evidence
@@ -98,7 +98,7 @@ FROM judgements AS j
 JOIN latest_quotes AS q USING (listing_id)
 WHERE j.verdict = 'same' AND j.superseded_at IS NULL
   AND j.coin_key IN (SELECT m.coin_key FROM judgements AS m
-                     WHERE m.listing_id = ANY($1::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
+                     WHERE m.listing_id = ANY($1::text::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
 GROUP BY j.coin_key
 HAVING ln(max(q.price)) - ln(min(q.price))
        > $2::float8 + $3::float8 * sqrt(extract(epoch FROM max(q.observed_at) - min(q.observed_at))::float8 / 3600)

@@ -8,7 +8,8 @@
 -- With $14 the answer is an old one, which revises nothing that was said later.
 WITH incoming AS (
     SELECT l.listing_id, u.*
-    FROM unnest($2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::float8[], $7::float8[], $8::timestamptz[], $9::text[])
+    FROM unnest($2::text::text[], $3::text::timestamptz[], $4::text::float8[], $5::text::float8[], $6::text::float8[], $7::text::float8[],
+                $8::text::timestamptz[], $9::text[])
         AS u (source_id, observed_at, price, market_cap, volume_24h, ath_price, ath_at, raw)
     JOIN listings AS l ON l.source = $1 AND l.source_id = u.source_id
 ), first AS (
@@ -51,7 +52,7 @@ SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
 SELECT listing_id, array_agg(extract(epoch FROM observed_at)::float8 ORDER BY observed_at) AS times, array_agg(price ORDER BY observed_at) AS prices
 FROM (
     SELECT DISTINCT ON (listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00')) listing_id, observed_at, price
-    FROM quotes WHERE listing_id = ANY($1::integer[]) AND observed_at >= $2
+    FROM quotes WHERE listing_id = ANY($1::text::integer[]) AND observed_at >= $2
     ORDER BY listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00'), observed_at DESC
 ) AS hourly
 GROUP BY listing_id;
@@ -59,7 +60,7 @@ GROUP BY listing_id;
 -- name: insert_rates
 -- Exchange rates as a source gave them at a time.
 INSERT INTO exchange_rates AS r (source, currency, observed_at, per_usd)
-SELECT $1, u.currency, $2, u.per_usd FROM unnest($3::text[], $4::float8[]) AS u (currency, per_usd)
+SELECT $1, u.currency, $2, u.per_usd FROM unnest($3::text::text[], $4::text::float8[]) AS u (currency, per_usd)
 ON CONFLICT (currency, source, observed_at) DO UPDATE SET per_usd = excluded.per_usd WHERE r.per_usd <> excluded.per_usd
 RETURNING currency;
 
@@ -76,10 +77,16 @@ SELECT j.coin_key, l.source, q.listing_id, q.price, q.observed_at, q.market_cap,
 FROM judgements AS j
 JOIN latest_quotes AS q ON q.listing_id = j.listing_id
 JOIN listings AS l ON l.listing_id = q.listing_id
-WHERE j.coin_key = ANY($1::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL;
+WHERE j.coin_key = ANY($1::text::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL;
 
 -- name: select_coins_of_listings
 -- The coins that the given listings are judged `same` as.
 SELECT DISTINCT coin_key FROM judgements
-WHERE listing_id = ANY($1::integer[]) AND verdict = 'same' AND superseded_at IS NULL
+WHERE listing_id = ANY($1::text::integer[]) AND verdict = 'same' AND superseded_at IS NULL
 ORDER BY coin_key;
+
+-- name: select_told_numbers
+-- A number from the newest row of each listing ($1) as its source sent it, by its path there ($2, like {quotes,USD,price}); null without.
+SELECT w.listing_id, CASE WHEN json_typeof(q.raw #> w.path::text[]) = 'number' THEN (q.raw #>> w.path::text[])::float8 END AS number
+FROM unnest($1::integer[], $2::text[]) AS w (listing_id, path)
+JOIN latest_quotes AS q USING (listing_id);

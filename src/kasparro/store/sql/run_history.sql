@@ -1,8 +1,8 @@
 -- Runs as they are read: by the API, never by the ingestion.
 
 -- name: select_runs
--- The newest runs.
-SELECT run_id, trigger, status, started_at, finished_at FROM runs ORDER BY run_id DESC LIMIT $1;
+-- The newest runs up to $1.
+SELECT run_id, trigger, status, started_at, finished_at FROM runs WHERE run_id <= $1 ORDER BY run_id DESC LIMIT $2;
 
 -- name: select_run
 -- One run.
@@ -104,3 +104,18 @@ GROUP BY l.source ORDER BY l.source;
 -- Rejected rows since a time, by stream and reason.
 SELECT stream, reason, count(*)::bigint AS rows FROM rejects WHERE recorded_at >= $1
 GROUP BY stream, reason ORDER BY count(*) DESC, stream, reason LIMIT $2;
+
+-- name: select_reject_examples
+-- Of the $2 newest rejects since $1, the $3 newest of each stream and reason.
+SELECT stream, part, source_id, reason, row_text, recorded_at, run_id
+FROM (
+    SELECT newest.*, row_number() OVER (PARTITION BY stream, reason ORDER BY recorded_at DESC, reject_id DESC) AS place
+    FROM (SELECT * FROM rejects WHERE recorded_at >= $1 ORDER BY recorded_at DESC LIMIT $2) AS newest
+) AS placed
+WHERE place <= $3
+ORDER BY recorded_at DESC, reject_id DESC;
+
+-- name: select_progress
+-- What was committed since a time, by stream.
+SELECT stream, count(*)::bigint AS parts, sum(rows)::bigint AS rows FROM checkpoints WHERE committed_at >= $1
+GROUP BY stream ORDER BY stream;
