@@ -150,8 +150,6 @@ class Draft:
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
         before = self._entries.pop(key, None)
-        if before is not None:
-            self.replaced.append(before)
         after: Entry | None = None
         if coin is not None:
             self._keys.set(coin["coin_id"], key)
@@ -167,7 +165,9 @@ class Draft:
         self._count(key, before, after)
 
     def _count(self, key: int, before: Entry | None, after: Entry | None) -> None:
-        """Note whether a coin came, changed or went that has or had a price, whether its price did, and what is stale."""
+        """Note whether a coin with a price came, changed or went, whether its price did, what is stale, and what was replaced."""
+        if before is not None:
+            self.replaced.append(before)
         was, now = (None if entry is None else entry.price for entry in (before, after))
         if was is not None or now is not None:
             self._changed.add(key)

@@ -211,11 +211,13 @@ class CatalogHolder:
         if keys is not None:
             times = [due, await in_pieces(due_at(catalog, keys), self._clock)]
             self._due_of, self._due_at = catalog, min((at for at in times if at is not None), default=None)
+        else:
+            self._due_of = EMPTY  # what was before may go
         self._replaced = draft.replaced
         self._take(catalog, [*coin_keys, *stale])
 
     def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
-        self.current, self._due_of = catalog, EMPTY
+        self.current = catalog
         self.looked.set()
         for follower in self.followers:
             follower.swapped(coin_keys)
