@@ -1,7 +1,6 @@
-"""Memory is given back once for what follows one another closely, with what a run has left in cycles."""
+"""Memory is given back once for what follows one another closely."""
 
 import asyncio
-import weakref
 
 import pytest
 
@@ -25,27 +24,6 @@ async def test_swaps_and_runs_that_follow_closely_give_back_once(monkeypatch: py
     await asyncio.sleep(0.1)
 
     assert given.empty()
-
-
-class _Knot:
-    """Holds itself, as a run and its publisher hold one another."""
-
-    def __init__(self) -> None:
-        self.itself = self
-
-
-async def test_what_a_run_has_left_in_cycles_is_found_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However seldom the collector looks by itself."""
-    given = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(memory, "_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(memory, "give_back", lambda: loop.call_soon_threadsafe(given.set))
-    left = weakref.ref(_Knot())
-
-    memory.Caretaker().run_ended(None)
-    await asyncio.wait_for(given.wait(), 5)
-
-    assert left() is None
 
 
 def test_giving_back_can_be_called_anywhere() -> None:

@@ -217,14 +217,20 @@ class _Stop(asyncio.Event):
 
 @contextmanager
 def _stop_signals() -> Iterator[_Stop]:
-    loop, stop = asyncio.get_running_loop(), _Stop(asyncio.current_task())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    loop, stop, numbers = asyncio.get_running_loop(), _Stop(asyncio.current_task()), ending_signals()
+    for number in numbers:
         loop.add_signal_handler(number, stop.ask)
     try:
         yield stop
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What asks a process to end in order: a supervisor, Ctrl-C, and a terminal that is closed, unless nohup keeps that away."""
+    hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
+    return [signal.SIGTERM, signal.SIGINT, *hung_up]
 
 
 @contextmanager

@@ -9,9 +9,12 @@ _WAIT_SECONDS = 2.0  # what follows one another closely is cleared away together
 
 
 def collect_seldom() -> None:
-    """Let the garbage collector look less often: what there is in bulk holds no cycles, and looking through it cost a tenth of a run."""
+    """Let the garbage collector look less often: what there is in bulk holds no cycles, and looking through it cost a tenth of a run.
+
+    What is new is looked through in small portions, a few ms each, and what was looked through already very seldom.
+    """
     gc.freeze()
-    gc.set_threshold(50_000, 25, 25)
+    gc.set_threshold(10_000, 125, 25)
 
 
 def give_back() -> None:
@@ -26,7 +29,6 @@ class Caretaker:
 
     def __init__(self) -> None:
         self._due: asyncio.TimerHandle | None = None
-        self._run_ended = False
 
     def swapped(self, coin_keys: Collection[int]) -> None:  # noqa: ARG002
         """See Follower."""
@@ -34,7 +36,6 @@ class Caretaker:
 
     def run_ended(self, run: object) -> None:  # noqa: ARG002
         """See Follower."""
-        self._run_ended = True
         self._soon()
 
     def _soon(self) -> None:
@@ -43,7 +44,4 @@ class Caretaker:
 
     def _now(self) -> None:
         self._due = None
-        if self._run_ended:
-            self._run_ended = False
-            gc.collect()  # a run leaves megabytes in cycles, which would be found after millions of allocations
         _ = asyncio.get_running_loop().run_in_executor(None, give_back)  # some ms, which nobody waits for

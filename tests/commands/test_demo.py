@@ -176,3 +176,20 @@ def test_what_belongs_to_the_real_service_is_left_alone() -> None:
     }
 
     assert environment_for(given) == {"KASPARRO_PORT": "8001", "KASPARRO_LOG_LEVEL": "warning"}
+
+
+async def test_a_terminal_that_is_closed_leaves_nothing_behind_either(session_folder: Path) -> None:
+    """SIGHUP is a way to end like Ctrl-C."""
+    folder = session_folder / "closed"
+    async with _demo(folder) as demo:
+        async with asyncio.timeout(60):
+            while (await demo.get("/health/live"))[0] != 200:
+                assert demo.process.returncode is None
+                await asyncio.sleep(0.1)
+        demo.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(20):
+            await demo.process.communicate()
+
+    assert demo.process.returncode == 0
+    assert list(folder.iterdir()) == []
+    assert processes_with(str(folder)) == []

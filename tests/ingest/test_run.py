@@ -1,12 +1,14 @@
 """A run from end to end."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 import structlog
 
 from kasparro.errors import RunLostError, RunOpenError
-from kasparro.ingest.run import Ingest, run_once
+from kasparro.ingest.run import Ingest, Run, run_once
 from kasparro.records import RunSummary
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
@@ -48,6 +50,19 @@ async def test_a_first_run_stores_everything_and_serves_the_newest_quote(ingest:
     assert len(newest) > 600
     assert all(row["value"] == row["newest"] for row in newest)
     assert alone == 0
+
+
+async def test_a_run_leaves_nothing_behind(ingest: Ingest) -> None:
+    """It goes with its last reference: in a cycle it would keep the ids of all batches until the collector looks."""
+    run = Run(ingest, await ingest.open("command"), "command", ingest.sources, full=False, observe=None)
+    left = weakref.ref(run)
+    gc.disable()
+    try:
+        await ingest.to_end(run)
+        del run
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("full", [False, True])

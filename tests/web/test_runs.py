@@ -168,6 +168,17 @@ async def test_older_runs_are_pages_away(api: Server, market: Market) -> None:
     assert (await page(api, "/pages/runs?to=x"))[0] == 400
 
 
+async def test_a_run_leads_to_its_neighbours(api: Server, market: Market) -> None:
+    """To the one that ended before it and to the one after, whatever ids lie between."""
+    for n in range(3):
+        await market.run(outcomes=BOTH, age=60.0 * (3 - n))
+        await market.execute("SELECT nextval(pg_get_serial_sequence('runs', 'run_id'))")
+    _, found, _, _ = await page(api, "/pages/runs/3")
+    assert {a["rel"]: a["href"] for tag, a in found.tags if tag == "a" and a.get("rel") in {"prev", "next"}} == {
+        "prev": "/pages/runs/1", "next": "/pages/runs/5",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("run_id", ["99", "0", "x", "9" * 30])
 async def test_a_run_that_nobody_knows_is_a_page_that_says_so(filled: Server, run_id: str) -> None:
     """404, with where the others are."""

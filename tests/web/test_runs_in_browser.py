@@ -114,16 +114,20 @@ async def test_the_timeline_can_be_passed_by(visitor: Visitor) -> None:
 
 
 async def test_a_run_that_ends_shows_by_itself(visitor: Visitor, scene: Scene) -> None:
-    """The stream tells of it: the page takes the new run over in place, and says so."""
+    """The stream tells of it: the page takes the new run over in place, says so, and leaves the focus where it was."""
     async with visitor.visit() as visit:
         await visit.open("/pages/runs")
         await visit.page.locator("[data-state=on]").wait_for()
         before = await visit.page.locator(".columns li").count()
         await visit.page.evaluate("window.same = true")
+        held = visit.page.locator(".columns a").first
+        address = await held.get_attribute("href")
+        await held.focus()
         await scene.move()
         await _until(lambda: _counted(visit, ".columns li", before + 1))
         await visit.page.get_by_text("has ended: succeeded").wait_for(state="attached")
         assert await visit.page.evaluate("window.same") is True  # it was not loaded anew
+        assert await visit.page.evaluate("document.activeElement.getAttribute('href')") == address
         assert visit.trouble == []
 
 
@@ -214,7 +218,10 @@ async def test_a_question_is_decided_and_taken_back(visitor: Visitor, scene: Sce
         before = await found.count()
         first = found.first
         title = await first.locator("h2").inner_text()
-        assert "$" in await first.locator(".stake").inner_text()
+        stake = await first.locator(".stake").inner_text()
+        assert "$" in stake
+        weights = [float(text.replace("\u2212", "-")) for text in await first.locator(".weight").all_inner_texts()]
+        assert f"a score of {sum(weights):.1f}" in stake.replace("\u2212", "-").replace("+", "")  # whoever adds up finds the same
         assert {"up", "down"} <= {c for w in await first.locator(".weight").all() for c in str(await w.get_attribute("class")).split()}
         await first.locator("textarea").fill("<b>one</b> after a change of name")
         same = first.locator("[data-verdict=same]")

@@ -18,6 +18,7 @@ from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
 _REPRICED_PER_PIECE = 200
+_ROWS_PER_PIECE = 1_000
 _SHARED_MAX = 10_000
 
 T = TypeVar("T")
@@ -54,6 +55,15 @@ def _contracts(judgement: Judgement, given: Collection[tuple[str, str]], before:
     return tuple([Contract(source=source, source_id=source_id, platform=platform, address=address) for platform, address in ordered])
 
 
+def _by_coin(rows: Iterable[Row]) -> Pieces[dict[int, list[Row]]]:
+    found: dict[int, list[Row]] = {}
+    for number, row in enumerate(rows):
+        found.setdefault(row["coin_key"], []).append(row)
+        if number % _ROWS_PER_PIECE == 0:
+            yield
+    return found
+
+
 def _by_source(row: Row) -> tuple[str, str]:
     return row["source"], row["source_id"]
 
@@ -71,6 +81,7 @@ class Draft:
         self._symbols = Groups(previous.symbols)
         self._addresses = Groups(previous.addresses)
         self._wrapping = Groups(previous.wrapping)
+        self.replaced: list[Entry] = []  # what the previous catalog has and the next one has not
         self._named: list[int] = []  # coins that are new or are called otherwise
         self._changed: set[int] = set()  # coins that have or had a price
         self._stale = previous.stale
@@ -85,21 +96,19 @@ class Draft:
         """Take over the rows of the coins with these keys; one without a row in `rows.coins` no longer exists."""
         if len(self._same) > _SHARED_MAX:
             self._same.clear()
-        listings: dict[int, list[Row]] = {}
-        for row in rows.listings:
-            listings.setdefault(row["coin_key"], []).append(row)
+        listings = yield from _by_coin(rows.listings)
         contracts: Contracts = {}
         spelled: dict[str, str] = {}  # an address that both sources give is kept once
-        for row in rows.contracts:
+        for number, row in enumerate(rows.contracts):
             address = spelled.setdefault(row["address"], row["address"])
             contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), address))
-        aliases: dict[int, list[str]] = {}
-        for row in rows.aliases:
-            aliases.setdefault(row["coin_key"], []).append(row["alias"])
-        yield
-        coins = {row["coin_key"]: row for row in rows.coins}
+            if number % _ROWS_PER_PIECE == 0:
+                yield
+        aliases = yield from _by_coin(rows.aliases)
+        coins = yield from _by_coin(rows.coins)
         for number, key in enumerate(coin_keys):
-            self._put(key, coins.get(key), listings.get(key, []), contracts, aliases.get(key, []))
+            coin = coins.get(key)
+            self._put(key, coin[0] if coin else None, listings.get(key, []), contracts, [row["alias"] for row in aliases.get(key, ())])
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
@@ -111,6 +120,7 @@ class Draft:
             key: int = row[0]
             before = self._entries[key]
             after = self._entries[key] = repricer.entry(before, row)
+            self.replaced.append(before)
             self._count(key, before, after)
             if number % _REPRICED_PER_PIECE == _REPRICED_PER_PIECE - 1:
                 yield
@@ -140,6 +150,8 @@ class Draft:
 
     def _put(self, key: int, coin: Row | None, listings: list[Row], contracts: Contracts, aliases: list[str]) -> None:
         before = self._entries.pop(key, None)
+        if before is not None:
+            self.replaced.append(before)
         after: Entry | None = None
         if coin is not None:
             self._keys.set(coin["coin_id"], key)

@@ -11,12 +11,13 @@ import msgspec
 
 from kasparro import logs
 from kasparro.catalog.build import Draft
-from kasparro.catalog.entries import EMPTY, Catalog, Orders
+from kasparro.catalog.entries import EMPTY, Catalog, Entry, Orders
 from kasparro.catalog.remembered import RememberedOrders
 from kasparro.catalog.search import indexed
 from kasparro.catalog.staling import due_at, restale
 from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
+from kasparro.records import Pieces
 from kasparro.store import catalog_rows, run_history
 from kasparro.store.catalog_rows import Pulse
 from kasparro.store.pool import Database
@@ -29,6 +30,8 @@ FOLLOW_SECONDS = 1.0
 RESTALE_SECONDS = 15.0
 PULSE_TIMEOUT_SECONDS = 2.0  # a database that takes longer to answer a poll counts as gone
 COINS_PER_READ = 4_000  # with fewer the database reads whole tables more often
+
+_FREED_PER_PIECE = 500
 
 
 class Follower(Protocol):
@@ -59,6 +62,7 @@ class CatalogHolder:
         self._refreshing = asyncio.Lock()
         self._due_of: Catalog = EMPTY  # of which catalog `_due_at` says when its next price turns stale
         self._due_at: datetime | None = None
+        self._replaced: list[Entry] = []  # what the catalog before the current one had, to be let go of in pieces
         self._restale_from = 0.0  # not before this, monotonic seconds
 
     def orders(self, version: int) -> Orders | None:
@@ -140,6 +144,7 @@ class CatalogHolder:
                 return False
             started = self._clock.monotonic()
             coins = await self._read()
+            await in_pieces(_let_go(self._replaced), self._clock)
             if coins is None:
                 return False  # another refresh has taken over meanwhile what this pulse told of
             seconds = round(self._clock.monotonic() - started, 3)
@@ -206,10 +211,11 @@ class CatalogHolder:
         if keys is not None:
             times = [due, await in_pieces(due_at(catalog, keys), self._clock)]
             self._due_of, self._due_at = catalog, min((at for at in times if at is not None), default=None)
+        self._replaced = draft.replaced
         self._take(catalog, [*coin_keys, *stale])
 
     def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
-        self.current = catalog
+        self.current, self._due_of = catalog, EMPTY
         self.looked.set()
         for follower in self.followers:
             follower.swapped(coin_keys)
@@ -258,6 +264,13 @@ class CatalogHolder:
         if self.database_error is None:
             log.warning("catalog.database_lost", error=reason)
         self.database_error = reason
+
+
+def _let_go(entries: list[Entry]) -> Pieces[None]:
+    """Free entries that nobody else holds: all at once, 20,000 of them held the event loop for long."""
+    while entries:
+        del entries[-_FREED_PER_PIECE:]
+        yield
 
 
 async def _batches(

@@ -1,7 +1,6 @@
 """How a command that carries out a run shows it to a person, and what it exits with."""
 
 import asyncio
-import signal
 import sys
 
 import msgspec
@@ -11,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from kasparro.app import ending_signals
 from kasparro.commands.saying import say
 from kasparro.records import RunSummary
 
@@ -21,10 +21,10 @@ _STYLES = {"succeeded": "green", "degraded": "yellow", "failed": "red"}
 
 
 def cancel_on_signals() -> None:
-    """Let SIGTERM and SIGINT cancel the present task, so that its run is closed in order."""
+    """Let what asks us to end cancel the present task, so that its run is closed in order."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     if task is not None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             loop.add_signal_handler(number, task.cancel)
 
 

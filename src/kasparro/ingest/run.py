@@ -102,6 +102,7 @@ class Ingest(Tools):
             )
             await self._close(summary, run.spendings)
             self._at_work.discard(run.run_id)
+            run.let_go()
             _log_finished(summary, self.clock.monotonic() - started)
             if self.on_finished is not None:
                 self.on_finished(summary)
@@ -152,6 +153,10 @@ class Run:
         self.publisher = Publisher(self.ingest.identity, self.database, self.settings, self.clock, run_id, self.settledness)
         self._changed = asyncio.Event()
         self._asker = Asker(ingest, run_id, trigger, full=full, deadline=self._deadline_monotonic(), note=self._note, observe=observe)
+
+    def let_go(self) -> None:
+        """Part from what holds it in turn, once it has ended: the collector, which looks seldom, would find them megabytes later."""
+        del self.publisher, self._asker
 
     def _deadline_monotonic(self) -> float | None:
         """Scheduled work ends before the next run is due, so that a slow source doesn't keep the others waiting. A sweep goes on there."""

@@ -14,21 +14,22 @@ _SQL = queries.load("prices")
 
 async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, Price]:
     """What stands published, by coin key."""
-    return {
-        row["coin_key"]: Price(
-            value=row["value"],
-            observed_at=row["observed_at"],
-            method=row["method"],
-            sources_used=parts(row["sources_used"]),
-            listing_id=row["listing_id"],
-            spread_pct=row["spread_pct"],
-            confidence=row["confidence"],
-            flags=parts(row["flags"]),
-            market_cap=row["market_cap"],
-            volume_24h=row["volume_24h"],
+    answer: dict[int, Price] = {}
+    rows = await conn.fetch(_SQL["select_latest_prices"], scalars(coin_keys))
+    for key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h in rows:
+        answer[key] = Price(
+            value=value,
+            observed_at=observed_at,
+            method=method,
+            sources_used=parts(sources_used),
+            listing_id=listing_id,
+            spread_pct=spread_pct,
+            confidence=confidence,
+            flags=parts(flags),
+            market_cap=market_cap,
+            volume_24h=volume_24h,
         )
-        for row in await conn.fetch(_SQL["select_latest_prices"], scalars(coin_keys))
-    }
+    return answer
 
 
 async def turned_stale(conn: asyncpg.Connection, before: datetime, flag: str) -> list[int]:

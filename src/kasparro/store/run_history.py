@@ -190,6 +190,12 @@ async def read_ended(conn: asyncpg.Connection, up_to: int, limit: int) -> list[i
     return [row["run_id"] for row in await conn.fetch(_SQL["select_ended_runs"], up_to, limit)]
 
 
+async def read_following(conn: asyncpg.Connection, run_id: int) -> int | None:
+    """The id of the run after another one, or None."""
+    following: int | None = await conn.fetchval(_SQL["select_following_run"], run_id)
+    return following
+
+
 async def read_facts(conn: asyncpg.Connection, since: datetime, up_to: int, before: int, limit: int) -> list[RunFact]:
     """The runs that ended since a time (`limit` at most, the newest), and `before` of those before them, oldest first."""
     return [RunFact(**dict(row)) for row in await conn.fetch(_SQL["select_run_facts"], since, up_to, before, limit)]

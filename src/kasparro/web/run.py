@@ -90,11 +90,10 @@ async def _found(call: Call, number: int) -> _Found | None:
             return None
         earlier = await run_history.read_ended(conn, number - 1, 1)
         before = await run_history.read_run(conn, earlier[0]) if earlier else None
-        following = await run_history.read_run(conn, number + 1) if number < RUN_ID_MAX else None
         return _Found(
             run=run,
             before=before,
-            following=None if following is None else following.run_id,
+            following=await run_history.read_following(conn, number),
             coverage=await run_history.read_run_coverage(conn, [number, *earlier]),
             odd=[] if run.finished_at is None else await odd_in(conn, call.services.clock, run),
             drift=await drift_by_source(conn),

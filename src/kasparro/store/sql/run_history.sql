@@ -18,6 +18,10 @@ ORDER BY run_id, source;
 -- The newest runs that have ended, up to $1.
 SELECT run_id FROM runs WHERE finished_at IS NOT NULL AND run_id <= $1 ORDER BY run_id DESC LIMIT $2;
 
+-- name: select_following_run
+-- The run after another one. Ids have gaps.
+SELECT run_id FROM runs WHERE run_id > $1 ORDER BY run_id LIMIT 1;
+
 -- name: select_run_facts
 -- What sources did in runs that asked them, and how much of them was covered at the end, oldest first: in those that ended since $1, of
 -- the $4 newest up to run $2, and in the $3 before these.

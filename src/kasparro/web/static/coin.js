@@ -1,30 +1,33 @@
 // A coin's page: the price as it changes, and the chart, whose library is fetched only here.
-import { amount, percent, price } from "./figures.js";
+import { percent, price } from "./figures.js";
 import { Live, show, showState } from "./live.js";
-import { showTime } from "./page.js";
+import { page, replace } from "./parts.js";
 
-const page = document.querySelector(".coin");
-const id = page.dataset.id;
+const shown = document.querySelector(".coin");
+const id = shown.dataset.id;
+const now = shown.querySelector("[data-figure=price]");
 let chart = null;
-const figure = (kind) => page.querySelector(`[data-figure="${kind}"]`);
+
+// Where the price comes from changes with it: the stream tells the price alone.
+async function load() {
+  try {
+    const found = await page(location.href);
+    if (found?.getElementById("quoted")) for (const part of ["whence", "quoted"]) replace(part, found);
+  } catch {
+    // The stream says that the connection is lost.
+  }
+}
 
 new Live({
   ids: [id],
   onPrice(coin) {
     if (coin.latest_price_usd === null) return;
     chart?.take(coin.latest_price_usd);
-    show(figure("price"), coin.latest_price_usd, price(coin.latest_price_usd));
-    show(figure("cap"), coin.market_cap_usd, amount(coin.market_cap_usd));
-    show(figure("volume"), coin.volume_24h_usd, amount(coin.volume_24h_usd));
-    const exact = page.querySelector("[data-exact]");
-    if (exact) exact.textContent = coin.latest_price_usd;
-    const seen = page.querySelector("[data-seen] time");
-    if (seen) {
-      seen.dateTime = coin.observed_at;
-      showTime(seen);
-    }
-    const before = Number(page.dataset.dayAgo);
-    const delta = page.querySelector("[data-change]");
+    const another = Number(now?.value) !== coin.latest_price_usd;
+    show(now, coin.latest_price_usd, price(coin.latest_price_usd));
+    if (another) load();
+    const before = Number(shown.dataset.dayAgo);
+    const delta = shown.querySelector("[data-change]");
     if (before > 0 && delta) {
       const change = (coin.latest_price_usd / before - 1) * 100;
       const text = document.createElement("span");
@@ -37,5 +40,5 @@ new Live({
 });
 
 import("./chart.js").then(({ Chart }) => {
-  chart = new Chart(id, Number(figure("price")?.value));
+  chart = new Chart(id, Number(now?.value));
 });

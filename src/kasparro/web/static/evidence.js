@@ -3,6 +3,7 @@ import { amount, percent, price } from "./figures.js";
 import { showTime } from "./page.js";
 
 const ADDRESSES = 3;
+const BASE = Number(document.getElementById("rules").dataset.base);
 const certainties = [...document.querySelectorAll("#certainties li")].map((one) => [Number(one.dataset.least), one.textContent]);
 const sources = Object.fromEntries([...document.querySelectorAll("#sources li")].map((one) => [one.dataset.source, one.dataset]));
 
@@ -125,6 +126,7 @@ export function reasons(evidence) {
         ),
       );
     }),
+    h("li", {}, h("span", { className: "weight quiet" }, signed(BASE)), h("span", { className: "quiet" }, "Where every comparison begins, before anything is known.")),
   );
 }
 

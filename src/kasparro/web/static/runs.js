@@ -1,6 +1,7 @@
 // The page of the runs: taken over anew when a run begins or ends.
 import { Live, showState } from "./live.js";
-import { follow, page, replace, say } from "./progress.js";
+import { page, replace } from "./parts.js";
+import { follow, say } from "./progress.js";
 
 const LOOK = 10_000; // milliseconds between looks at whether a run has begun: /health answers from memory
 const PARTS = ["now", "working-place", "timeline", "budgets", "freshness", "coverage", "rejects", "drift", "odd", "history"];
