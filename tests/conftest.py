@@ -1,6 +1,7 @@
 """What every test may ask for: a real Postgres, a database of its own, and an environment without settings."""
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 import asyncpg
 import hypothesis
 import pytest
+import structlog
 
 from kasparro import settings as settings_module
 from kasparro.settings import Settings
@@ -186,6 +188,18 @@ async def pooler(postgres: Cluster, session_folder: Path) -> AsyncIterator[str]:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(autouse=True)
+def _log_as_it_was() -> Iterator[None]:
+    """What a test sets up for the log ends with it; which tests follow in a process is chance."""
+    before, level = structlog.get_config(), logging.getLogger().level
+    yield
+    structlog.configure(**before)
+    root = logging.getLogger()
+    root.setLevel(level)
+    # pytest's own handlers are of other classes.
+    root.handlers = [handler for handler in root.handlers if type(handler) is not logging.StreamHandler]
 
 
 @pytest.fixture

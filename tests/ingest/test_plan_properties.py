@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kasparro.ingest.intervals import best_intervals
@@ -34,6 +34,7 @@ def simulation(seed: int, calls: int, refresh: float, **more: object) -> Simulat
     most=st.floats(3_600, 1e6),
     least=st.floats(1, 600),
 )
+@example(weights=[0.0, 0.0, 0.0, 0.0, 1.0], per_second=4.75, most=70_419.0, least=1.0)
 def test_intervals_keep_to_the_pace_and_leave_nothing_to_gain(weights: list[float], per_second: float, most: float, least: float) -> None:
     """No call can be moved from one part to another so that the weighted mean becomes less."""
     found = best_intervals(weights, per_second, least=least, most=most)
