@@ -1,11 +1,14 @@
 """Named queries: their files' format, and that the server takes each of them."""
 
+import re
 from typing import Any
 
 import asyncpg
 import pytest
 
 from kasparro.store import queries
+
+_ANY_OF_A_LITERAL = re.compile(r"ANY\s*\(\s*\$\d+::text::")
 
 
 def test_file_is_read_into_queries_by_name() -> None:
@@ -49,6 +52,14 @@ def test_unknown_name_is_an_error_that_names_the_file() -> None:
     with pytest.raises(KeyError, match=r"embedded\.sql has no query 'x'; it has select_database, create_database"):
         loaded["x"]
     assert list(loaded) == ["select_database", "create_database"]
+
+
+def test_no_literal_is_looked_into_row_by_row() -> None:
+    """A text that is an array is never what ANY looks into: the server would read all of it again for each row that it joins."""
+    found = [
+        f"{noun}.{query.name}" for noun in queries.nouns() for query in queries.read(noun).values() if _ANY_OF_A_LITERAL.search(query.sql)
+    ]
+    assert not found
 
 
 async def test_server_prepares_every_query(each_postgres: Any) -> None:

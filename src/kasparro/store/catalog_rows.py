@@ -6,7 +6,6 @@ import asyncpg
 
 from kasparro.records import Record
 from kasparro.store import queries
-from kasparro.store.columns import scalars
 
 _SQL = queries.load("catalog_rows")
 
@@ -63,16 +62,14 @@ async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -
 
 async def read_coins(conn: asyncpg.Connection, coin_keys: list[int]) -> CoinRows:
     """All rows of some coins. Ask for at most a few thousand at once: each answer is held in memory whole."""
-    keys = scalars(coin_keys)
     return CoinRows(
-        coins=await conn.fetch(_SQL["select_coins"], keys),
-        listings=await conn.fetch(_SQL["select_coin_listings"], keys),
-        contracts=await conn.fetch(_SQL["select_coin_contracts"], keys),
-        aliases=await conn.fetch(_SQL["select_coin_aliases"], keys),
+        coins=await conn.fetch(_SQL["select_coins"], coin_keys),
+        listings=await conn.fetch(_SQL["select_coin_listings"], coin_keys),
+        contracts=await conn.fetch(_SQL["select_coin_contracts"], coin_keys),
+        aliases=await conn.fetch(_SQL["select_coin_aliases"], coin_keys),
     )
 
 
 async def read_prices(conn: asyncpg.Connection, coin_keys: list[int]) -> PriceRows:
     """What prices rest on and how they stand, of coins that are known otherwise. The same few thousand at once."""
-    keys = scalars(coin_keys)
-    return PriceRows(prices=await conn.fetch(_SQL["select_prices"], keys), quotes=await conn.fetch(_SQL["select_quotes"], keys))
+    return PriceRows(prices=await conn.fetch(_SQL["select_prices"], coin_keys), quotes=await conn.fetch(_SQL["select_quotes"], coin_keys))

@@ -7,7 +7,6 @@ import asyncpg
 
 from kasparro.records import Coin, Judgement, Record
 from kasparro.store import queries
-from kasparro.store.columns import scalars
 
 _SQL = queries.load("coins")
 _ROWS = 2_000  # read at a time
@@ -26,7 +25,7 @@ async def mark_published(conn: asyncpg.Connection, run_id: int) -> None:
 
 async def touch(conn: asyncpg.Connection, listing_ids: Collection[int], version: int) -> None:
     """Let the coins that listings are be read anew with a version: something that is shown of them is another."""
-    await conn.execute(_SQL["touch_coins"], scalars(list(listing_ids)), version)
+    await conn.execute(_SQL["touch_coins"], list(listing_ids), version)
 
 
 class State(Record, frozen=True, kw_only=True):

@@ -88,7 +88,7 @@ async def parted(
 
     That is: their logarithms differ by more than `apart` and the drift between the observations, which are at most `hours_max` apart.
     """
-    rows = await conn.fetch(_SQL["select_parted"], scalars(listing_ids), apart, drift_per_root_hour, hours_max)
+    rows = await conn.fetch(_SQL["select_parted"], listing_ids, apart, drift_per_root_hour, hours_max)
     return {row["listing_id"] for row in rows}
 
 

@@ -15,7 +15,7 @@ _SQL = queries.load("prices")
 async def latest(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, Price]:
     """What stands published, by coin key."""
     answer: dict[int, Price] = {}
-    rows = await conn.fetch(_SQL["select_latest_prices"], scalars(coin_keys))
+    rows = await conn.fetch(_SQL["select_latest_prices"], coin_keys)
     for key, listing_id, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h in rows:
         answer[key] = Price(
             value=value,
@@ -87,4 +87,4 @@ async def hourly(conn: asyncpg.Connection, coins: int, flag: str, since: datetim
 
 async def withdraw(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> int:
     """Take back what stands published for coins that have no quote any more; how many had something."""
-    return len(await conn.fetch(_SQL["delete_latest_prices"], scalars(coin_keys)))
+    return len(await conn.fetch(_SQL["delete_latest_prices"], coin_keys))

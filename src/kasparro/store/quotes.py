@@ -69,7 +69,7 @@ async def write(
 
 async def courses(conn: asyncpg.Connection, listing_ids: Sequence[int], since: datetime) -> Courses:
     """How the prices of listings went: the last quote of each hour."""
-    rows = await conn.fetch(_SQL["select_courses"], scalars(listing_ids), since)
+    rows = await conn.fetch(_SQL["select_courses"], listing_ids, since)
     return {row["listing_id"]: tuple(zip(row["times"], row["prices"], strict=True)) for row in rows}
 
 
@@ -86,12 +86,12 @@ async def coins_since_run(conn: asyncpg.Connection, run_id: int) -> list[int]:
 
 async def of_coins(conn: asyncpg.Connection, coin_keys: Sequence[int]) -> dict[int, list[CoinQuote]]:
     """The newest quotes, by coin key. A coin without any has no entry."""
-    return _by_coin(await conn.fetch(_SQL["select_quotes_of_coins"], scalars(coin_keys)))
+    return _by_coin(await conn.fetch(_SQL["select_quotes_of_coins"], coin_keys))
 
 
 async def coins_of_listings(conn: asyncpg.Connection, listing_ids: Sequence[int]) -> list[int]:
     """Keys of the coins that listings are judged to be."""
-    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_of_listings"], scalars(listing_ids))]
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coins_of_listings"], listing_ids)]
 
 
 def _by_coin(rows: Sequence[asyncpg.Record]) -> dict[int, list[CoinQuote]]:

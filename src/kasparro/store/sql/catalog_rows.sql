@@ -40,7 +40,7 @@ SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into, c.wraps,
     p.market_cap, p.volume_24h
 FROM coins c
 LEFT JOIN latest_prices p USING (coin_key)
-WHERE c.coin_key = ANY($1::text::integer[]);
+WHERE c.coin_key = ANY($1::integer[]);
 
 -- name: select_coin_listings
 -- The live judgements on coins, in no order, with the listing that each is about and its latest quote.
@@ -50,20 +50,20 @@ SELECT j.coin_key, j.judgement_id, j.verdict, j.rule, j.confidence, j.evidence::
 FROM judgements j
 JOIN listings l USING (listing_id)
 LEFT JOIN latest_quotes q USING (listing_id)
-WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL;
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL;
 
 -- name: select_prices
 -- What stands published for coins; lists come joined by commas.
 SELECT coin_key, listing_id, published_at, observed_at, value, method, array_to_string(sources_used, ',') AS sources_used, spread_pct,
     confidence, array_to_string(flags, ',') AS flags, market_cap, volume_24h
-FROM latest_prices WHERE coin_key = ANY($1::text::integer[]);
+FROM latest_prices WHERE coin_key = ANY($1::integer[]);
 
 -- name: select_quotes
 -- The latest quotes of the listings that are judged the same as coins.
 SELECT q.listing_id, q.price, q.market_cap, q.volume_24h, q.observed_at, q.fetched_at
 FROM judgements j
 JOIN latest_quotes q USING (listing_id)
-WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_contracts
 -- The contracts of the listings that are judged the same as coins, in no order.
@@ -71,8 +71,8 @@ SELECT l.listing_id, t.platform, t.address
 FROM judgements j
 JOIN listings l USING (listing_id)
 JOIN listing_contracts t ON t.source = l.source AND t.source_id = l.source_id
-WHERE j.coin_key = ANY($1::text::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
+WHERE j.coin_key = ANY($1::integer[]) AND j.superseded_at IS NULL AND j.verdict = 'same';
 
 -- name: select_coin_aliases
 -- Further ids that resolve to coins. A join, since the table has no index by coin and would be compared with each key.
-SELECT a.coin_key, a.alias FROM unnest($1::text::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;
+SELECT a.coin_key, a.alias FROM unnest($1::integer[]) AS k (coin_key) JOIN coin_aliases AS a USING (coin_key) ORDER BY a.alias;

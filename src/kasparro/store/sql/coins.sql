@@ -12,7 +12,7 @@ UPDATE catalog_version SET published_run_id = $1 WHERE published_run_id <> $1;
 -- Of the coins that listings are, something is told otherwise from version $2 on.
 UPDATE coins AS c SET version = $2
 FROM judgements AS j
-WHERE j.listing_id = ANY($1::text::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL
+WHERE j.listing_id = ANY($1::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL
   AND c.coin_key = j.coin_key AND c.version < $2;
 
 -- name: select_state
@@ -168,4 +168,4 @@ RETURNING judgement_id, coin_key;
 -- name: analyze_identity
 -- Let the planner know what has just been written in bulk: its guesses about new tables read all of latest_quotes per call.
 -- unprepared: a utility statement
-ANALYZE listings, coins, judgements, latest_quotes, latest_prices;
+ANALYZE listings, listing_contracts, coins, coin_aliases, judgements, latest_quotes, latest_prices;

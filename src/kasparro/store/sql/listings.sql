@@ -98,7 +98,7 @@ FROM judgements AS j
 JOIN latest_quotes AS q USING (listing_id)
 WHERE j.verdict = 'same' AND j.superseded_at IS NULL
   AND j.coin_key IN (SELECT m.coin_key FROM judgements AS m
-                     WHERE m.listing_id = ANY($1::text::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
+                     WHERE m.listing_id = ANY($1::integer[]) AND m.verdict = 'same' AND m.superseded_at IS NULL)
 GROUP BY j.coin_key
 HAVING ln(max(q.price)) - ln(min(q.price))
        > $2::float8 + $3::float8 * sqrt(extract(epoch FROM max(q.observed_at) - min(q.observed_at))::float8 / 3600)

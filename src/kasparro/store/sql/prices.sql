@@ -4,7 +4,7 @@
 -- What stands published for the given coins; lists come joined by commas.
 SELECT coin_key, listing_id, observed_at, value, method, array_to_string(sources_used, ',') AS sources_used, spread_pct, confidence,
        array_to_string(flags, ',') AS flags, market_cap, volume_24h
-FROM latest_prices WHERE coin_key = ANY($1::text::integer[]);
+FROM latest_prices WHERE coin_key = ANY($1::integer[]);
 
 -- name: select_turned_stale
 -- Coins whose price was observed before a time and does not carry a flag that says so.
@@ -37,7 +37,7 @@ SET listing_id = excluded.listing_id, published_at = excluded.published_at, obse
 
 -- name: delete_latest_prices
 -- Coins that no listing with a quote is any more: nothing stands published for them.
-DELETE FROM latest_prices WHERE coin_key = ANY($1::text::integer[]) RETURNING coin_key;
+DELETE FROM latest_prices WHERE coin_key = ANY($1::integer[]) RETURNING coin_key;
 
 -- name: select_hourly_prices
 -- What the coins that are traded most ($1 of them, and as many of those that carry the flag $2) cost since $3: the last price of each

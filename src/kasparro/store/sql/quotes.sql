@@ -52,7 +52,7 @@ SELECT (SELECT count(*) FROM written WHERE is_new)::integer AS inserted,
 SELECT listing_id, array_agg(extract(epoch FROM observed_at)::float8 ORDER BY observed_at) AS times, array_agg(price ORDER BY observed_at) AS prices
 FROM (
     SELECT DISTINCT ON (listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00')) listing_id, observed_at, price
-    FROM quotes WHERE listing_id = ANY($1::text::integer[]) AND observed_at >= $2
+    FROM quotes WHERE listing_id = ANY($1::integer[]) AND observed_at >= $2
     ORDER BY listing_id, date_bin('1 hour', observed_at, '2000-01-01 00:00:00+00'), observed_at DESC
 ) AS hourly
 GROUP BY listing_id;
@@ -77,12 +77,12 @@ SELECT j.coin_key, l.source, q.listing_id, q.price, q.observed_at, q.market_cap,
 FROM judgements AS j
 JOIN latest_quotes AS q ON q.listing_id = j.listing_id
 JOIN listings AS l ON l.listing_id = q.listing_id
-WHERE j.coin_key = ANY($1::text::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL;
+WHERE j.coin_key = ANY($1::integer[]) AND j.verdict = 'same' AND j.superseded_at IS NULL;
 
 -- name: select_coins_of_listings
 -- The coins that the given listings are judged `same` as.
 SELECT DISTINCT coin_key FROM judgements
-WHERE listing_id = ANY($1::text::integer[]) AND verdict = 'same' AND superseded_at IS NULL
+WHERE listing_id = ANY($1::integer[]) AND verdict = 'same' AND superseded_at IS NULL
 ORDER BY coin_key;
 
 -- name: select_told_numbers
