@@ -24,8 +24,8 @@ from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
 from tests import pristine
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("kasparro", deadline=None)
+# How long an example takes, or making one, says how busy the machine is.
+hypothesis.settings.register_profile("kasparro", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("kasparro")
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")

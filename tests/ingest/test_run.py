@@ -241,9 +241,10 @@ async def test_an_interrupted_run_rolls_its_part_back_and_says_so(ingest: Ingest
     assert upstream.count("/coins/markets", page=1) == 1
 
 
-async def test_ids_do_not_depend_on_which_source_is_faster(ingest: Ingest, db: Database, upstream: Upstream) -> None:
-    """No coin is minted before every source that is asked has told its lists: a coin's id is its CoinGecko id where it has one."""
-    upstream.strike("slow", "/coins/list", seconds=1, times=1)
+@pytest.mark.parametrize(("path", "page"), [("/coins/list", None), ("/coins/markets", 2), ("/coins/markets", 3)])
+async def test_ids_do_not_depend_on_what_comes_last(ingest: Ingest, db: Database, upstream: Upstream, path: str, page: int | None) -> None:
+    """No coin is minted while its listing at CoinGecko, or that one's price, is still to come: it bears the id of that one."""
+    upstream.strike("slow", path, page=page, seconds=1, times=1)
 
     await run_once(ingest, "command")
 

@@ -194,3 +194,20 @@ def test_a_listing_waits_while_its_source_has_more_to_say() -> None:
     world.show([gecko()])
     world.resolve(provisional=True)
     assert world.coin_of() == {1: "alpha-beta", 2: "gam-gamma"}
+
+
+@pytest.mark.parametrize("old", [[], [paprika(3, source_id="alb-alpha-beta-old", active=False, contract=ONE)]])
+def test_a_coin_waits_for_the_listing_that_gives_it_its_id(old: list[EvidenceRow]) -> None:
+    """Whether or not the id was renamed upstream: what CoinPaprika names twice waits for the price at CoinGecko as what it names once."""
+    world = World([gecko(settled=False), paprika(contract=ONE), *old])
+    assert world.resolve(provisional=True).waiting == sorted(world.rows)
+    world.show([gecko(contract=ONE)])
+    world.resolve(provisional=True)
+    assert world.coin_of() == dict.fromkeys(world.rows, "alpha-beta")
+
+
+def test_a_coin_that_has_its_id_does_not_wait() -> None:
+    """What CoinGecko lists already gets its coin while another listing there, as good by its name, has its price to come."""
+    world = World([gecko(contract=ONE), paprika(2, contract=ONE), gecko(4, source_id="alpha-beta-2", settled=False)])
+    assert world.resolve(provisional=True).waiting == [4]
+    assert world.coin_of() == {1: "alpha-beta", 2: "alpha-beta"}

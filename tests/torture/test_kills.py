@@ -33,6 +33,7 @@ class Torturer:
         self.service = Service(upstream, folder / "log", KASPARRO_DATA_DIR=str(self.data_dir), KASPARRO_REFRESH_SECONDS="1")
         self.processes = ServerProcesses(self.data_dir)
         self.kills: dict[str, int] = {}
+        self.looks = 0  # at a database that answered
         self._random = random.Random(seed)
         self._sweeps: dict[tuple[str, str], int] = {}
         self._quotes = 0
@@ -43,6 +44,7 @@ class Torturer:
             command = self._random.random() < 0.2
             await self.service.start(*(("run-etl", "--json") if command else ("serve",)))
         if self._random.random() < 0.7:  # otherwise it may be struck while it starts
+            await self._look()
             await self._until_it_asks()
         await asyncio.sleep(self._random.uniform(0.0, 2.5))
         victim = self._random.choices(("process", "postgres", "both"), (4, 4, 2))[0]
@@ -51,13 +53,12 @@ class Torturer:
         if not victim.startswith("postgres"):
             await self.service.kill()
         self.kills[victim] = self.kills.get(victim, 0) + 1
-        await self._look()
 
     async def _until_it_asks(self) -> None:
-        """Wait until a run is at work, or the process has ended."""
+        """Wait until a run is at work, the process has ended, or it has become clear that nothing is due."""
         asked = len(self.upstream.requests)
         with suppress(TimeoutError):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(5):
                 while self.service.alive and len(self.upstream.requests) == asked:
                     await asyncio.sleep(0.02)
 
@@ -76,18 +77,28 @@ class Torturer:
         return way
 
     async def _look(self) -> None:
-        """Where the database answers: one open run at most, and what was once committed is still there."""
+        """Once the database answers again: one open run at most, what was once committed is still there, and more is due."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(20):
+                while self.service.alive and not await self._looked():
+                    await asyncio.sleep(0.05)
+
+    async def _looked(self) -> bool:
+        """Whether the database answered."""
         with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             connection = await asyncpg.connect(self._url, timeout=2)
             try:
                 if await connection.fetchval("SELECT to_regclass('catalog_version') IS NULL"):
-                    return
+                    return False
                 await checks.assert_one_run_at_a_time(connection)
                 self._compare(await checks.sweeps(connection), await connection.fetchval("SELECT count(*) FROM quotes"))
-                if self._random.random() < 0.3:  # what is asked for once a day is due again
+                if self._random.random() < 0.5:  # what is asked for once a day is due again
                     await connection.execute("UPDATE checkpoints SET committed_at = committed_at - interval '2 days'")
+                self.looks += 1
+                return True
             finally:
                 await connection.close(timeout=2)
+        return False
 
     def _compare(self, sweeps: dict[tuple[str, str], int], quotes: int) -> None:
         back = {part: (n, sweeps.get(part)) for part, n in self._sweeps.items() if part in sweeps and sweeps[part] < n}
@@ -131,7 +142,7 @@ async def _torture(postgres: Cluster, upstream: MovingUpstream, folder: Path, se
         await torturer.finish()
     finally:
         await torturer.service.kill()
-    print(f"kills: {torturer.kills}, requests: {len(upstream.requests)}")  # noqa: T201  # shown where the test fails, and with -s
+    print(f"kills: {torturer.kills}, looks: {torturer.looks}, requests: {len(upstream.requests)}")  # noqa: T201  # shown where the test fails, and with -s
     await torturer.processes.until_gone()
     expected = await _undisturbed(postgres, upstream, folder)
     server = await open_embedded(torturer.data_dir, serve=True)

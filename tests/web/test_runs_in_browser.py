@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from playwright.async_api import Route
 
 from tests.api.conftest import TOKEN
 from tests.conftest import Cluster
@@ -51,6 +52,11 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
         while not await holds():
             await asyncio.sleep(0.05)
+
+
+async def _late(route: Route) -> None:
+    await asyncio.sleep(1)
+    await route.continue_()
 
 
 async def _opened(visit: Visit, token: str = TOKEN) -> None:
@@ -270,6 +276,7 @@ async def test_when_all_is_decided_the_page_says_so(visitor: Visitor, scene: Sce
         await visit.shoot("review-empty")
         if AXE.exists():
             assert await visit.violations() == []
+        await visit.page.route("**/admin/judgements?verdict=unsure*", _late)
         for n in range(number - 1, -1, -1):
             await said.first.get_by_role("button", name="Undo").click()
             await _until(lambda n=n: _counted(visit, "#earlier-list .card .button", n))  # type: ignore[misc]

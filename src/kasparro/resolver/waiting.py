@@ -24,15 +24,17 @@ class Split(NamedTuple):
     listed: dict[int, Listed]
 
     def still_waiting(self, clusters: Clusters) -> Pieces[frozenset[int]]:
-        """The unsettled, and the lone listings that may yet join an unsettled one which would give the coin its id."""
+        """The unsettled, and the clusters that one may yet join which would give the coin its id.
+
+        A cluster without a listing of a source that goes as far before is one listing, or one with those that it was renamed from.
+        """
         waiting = set(self.unsettled)
         for n, (i, pair) in enumerate(self.hopes):
             if n % SLICE == SLICE - 1:
                 yield
-            hoped = self.listed[pair.other(i)]
-            goes_before = precedence(hoped.source) < precedence(self.listed[i].source)
-            if goes_before and len(clusters.of(i)) == 1:
-                waiting.add(i)
+            hoped, cluster = precedence(self.listed[pair.other(i)].source), clusters.of(i)
+            if all(hoped < precedence(self.listed[k].source) for k in cluster):
+                waiting.update(cluster)
         return frozenset(waiting)
 
 

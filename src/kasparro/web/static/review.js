@@ -236,7 +236,9 @@ function earlier(row, failed) {
     problem(failed, "");
     try {
       await ask("DELETE", `/admin/judgements/${row.judgement.id}`);
-      await Promise.all([load(FIRST), showEarlier()]);
+      // One after the other: what is gone from this list is there as a question again.
+      await load(FIRST);
+      await showEarlier();
       at("earlier").querySelector("summary").focus();
       say(`Taken back: ${text}`);
     } catch (error) {
