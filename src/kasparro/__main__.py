@@ -12,7 +12,6 @@ import uvloop
 
 import kasparro
 from kasparro import logs
-from kasparro.commands import demo, doctor, export, import_history, migrate, replay, run_etl, serve
 from kasparro.commands.moments import FIRST, LAST, Moment
 from kasparro.commands.writing import FileFormat, has_parquet
 from kasparro.demo.faults import MODES
@@ -52,6 +51,8 @@ def serve_command() -> None:
 
     Without DATABASE_URL a database of its own works in the data folder. One data folder has one serve; other commands may work beside it.
     """
+    from kasparro.commands import serve
+
     settings = _settings(quiet=False)
     _run(serve.serve(settings))
 
@@ -65,6 +66,8 @@ def run_etl_command(sources: tuple[str, ...], *, full: bool, as_json: bool) -> N
 
     Exits with 0, or 3 where a source is degraded, 1 where one failed, 4 where another run works.
     """
+    from kasparro.commands import run_etl
+
     settings = _settings()
     _check_known("source", sources, settings.sources)
     sys.exit(_run(run_etl.run_etl(settings, sources or None, full=full, as_json=as_json)))
@@ -74,6 +77,8 @@ def run_etl_command(sources: tuple[str, ...], *, full: bool, as_json: bool) -> N
 @click.option("--json", "as_json", is_flag=True, help="Print the names of what was applied as JSON.")
 def migrate_command(*, as_json: bool) -> None:
     """Apply the migrations that the database lacks, and print their names. serve and run-etl do it by themselves."""
+    from kasparro.commands import migrate
+
     settings = _settings()
     _run(migrate.migrate(settings, as_json=as_json))
 
@@ -86,6 +91,8 @@ def doctor_command(*, as_json: bool) -> None:
     A line each, with what to do where something is wrong. Exits with 0, or 1 where something does not work, or 3 where something works
     and should not stay as it is.
     """
+    from kasparro.commands import doctor
+
     settings = _settings()
     sys.exit(_run(doctor.doctor(settings, as_json=as_json)))
 
@@ -115,6 +122,8 @@ def export_command(
     as_json: bool,
 ) -> None:
     """Write all coins, prices, or mappings of listings to coins; or the history of coins. A file appears whole or not at all."""
+    from kasparro.commands import export
+
     place = None if str(output) == "-" else output
     if as_json and place is None:
         message = "--json says what was written to a file: add -o FILE"
@@ -152,6 +161,8 @@ _DAYS = click.FloatRange(min=0, max=36_500, min_open=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def replay_command(since_days: float | None, streams: tuple[str, ...], *, as_json: bool) -> None:
     """Parse the sources' stored answers again, after a parser or a rule was mended. Asks no source."""
+    from kasparro.commands import replay
+
     settings = _settings()
     _check_known("stream", streams, replay.streams(settings))
     sys.exit(_run(replay.replay(settings, streams, since_days, as_json=as_json)))
@@ -168,6 +179,8 @@ def import_history_command(
     files: tuple[Path, ...], source: str | None, source_id: str | None, days: int | None, *, top: int, again: bool
 ) -> None:
     """Take over the past: payloads of CoinGecko's market_chart and CoinPaprika's historical from files, or asked for within the budget."""
+    from kasparro.commands import import_history
+
     settings = _settings()
     _check_known("source", filter(None, [source]), import_history.sources(settings))
     if days is not None:
@@ -188,6 +201,8 @@ _FAULTS = "\b\nFaults:\n" + "\n".join(f"  {mode:<11} {meaning}" for mode, meanin
 @click.option("--fault", type=click.Choice(list(MODES)), metavar="MODE", help="Strike CoinGecko's answers after the first run; see below.")
 def demo_command(fault: str | None) -> None:
     """Serve beside a small made-up market: no internet is needed, nothing is kept."""
+    from kasparro.commands import demo
+
     settings = _settings(demo.environment_for(environment_with_dotenv(Path.cwd())), quiet=False)
     _run(demo.demo(settings, fault))
 

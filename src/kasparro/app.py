@@ -1,10 +1,9 @@
-"""The composition root: settings -> logs -> database -> http -> sources -> ingest -> catalog -> schedule -> API. Closed in reverse."""
+"""The composition root: database -> http -> sources -> ingest -> catalog -> schedule -> API. Closed in reverse."""
 
 import asyncio
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from random import Random, SystemRandom
 from typing import Literal
@@ -18,7 +17,7 @@ from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.clock import Clock, SystemClock
-from kasparro.errors import DatabaseError, SettingsError
+from kasparro.errors import DatabaseError
 from kasparro.ingest.judge import PersonsJudge
 from kasparro.ingest.run import Ingest
 from kasparro.records import RunSummary
@@ -31,7 +30,8 @@ from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
 from kasparro.sources.files import Files
 from kasparro.sources.http import HttpClient
-from kasparro.store.embedded import EmbeddedServer, open_embedded
+from kasparro.stopping import Stop
+from kasparro.store.embedded import EmbeddedServer
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
 from kasparro.web.pages import pages
@@ -48,7 +48,6 @@ _SOURCES: dict[str, Callable[[SourceSettings], Source]] = {
 _CONNECT_ATTEMPTS = 30  # a database beside us may still be starting: one attempt a second
 _SERVER_STOP_SECONDS = 3.0  # what requests at work get to finish
 _BESIDE_STOP_SECONDS = 1.5  # what works beside gets to end
-_EMBEDDED_STOP_SECONDS = 2.0  # how long its server is watched as it ends; its keeper sees to it in any case
 
 
 class Core:
@@ -64,19 +63,6 @@ class Core:
 def make_sources(settings: Settings) -> tuple[Source, ...]:
     """Every source that is set up."""
     return tuple(_SOURCES[name](ours) for name, ours in settings.sources.items())
-
-
-@asynccontextmanager
-async def database_url(settings: Settings, *, serve: bool, holder: str = "") -> AsyncIterator[tuple[str, EmbeddedServer | None]]:
-    """Where the database is: DATABASE_URL, or an embedded server that lives at least as long as this block."""
-    if settings.database_url is not None:
-        yield settings.database_url.reveal(), None
-        return
-    server = await open_embedded(settings.data_dir, serve=serve, holder=holder)
-    try:
-        yield server.url, server
-    finally:
-        await server.close(_EMBEDDED_STOP_SECONDS)
 
 
 @asynccontextmanager
@@ -118,29 +104,18 @@ async def _connected(settings: Settings, url: str, clock: Clock, attempts: int) 
 OnRun = Callable[[RunSummary], None]
 
 
-async def serve(settings: Settings, *, on_run: OnRun | None = None) -> None:
-    """Migrate, serve and schedule until SIGTERM or SIGINT. Raises KasparroError where it cannot start.
-
-    `on_run` is told of every run that ended.
-    """
-    with _stop_signals() as stop:
-        try:
-            await _serve(settings, stop, on_run)
-        except asyncio.CancelledError:
-            if not stop.is_set():
-                raise
-        log.info("serve.stopped")
-
-
-async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> None:
-    memory.collect_seldom()
-    async with AsyncExitStack() as stack:
-        listener = stack.enter_context(_listener(settings))
-        address = f"http://{settings.host}:{settings.port}"
-        url, embedded = await stack.enter_async_context(database_url(settings, serve=True, holder=address))
-        if embedded is not None:
-            await stack.enter_async_context(_beside(embedded.watch))
-        base = await stack.enter_async_context(core(settings, url, attempts=_CONNECT_ATTEMPTS))
+async def work(
+    settings: Settings,
+    url: str,
+    embedded: EmbeddedServer | None,
+    listener: socket.socket,
+    address: str,
+    stop: Stop,
+    on_run: OnRun | None = None,
+) -> None:
+    """Migrate, serve at a port that was taken and schedule until it is asked to stop. See starting.serve."""
+    watching = () if embedded is None else (embedded.watch,)
+    async with _beside(*watching), core(settings, url, attempts=_CONNECT_ATTEMPTS) as base:
         catalog = CatalogHolder(base.database, base.clock, [s.name for s in base.sources])
         catalog.followers.append(memory.Caretaker())
         runner = Runner(base.ingest)
@@ -161,7 +136,7 @@ async def _serve(settings: Settings, stop: "_Stop", on_run: OnRun | None) -> Non
         hot = HotAnswers(given)
         server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
-        async with _beside(catalog.follow, given.readers.work, closing_late):
+        async with _beside(catalog.follow, given.readers.work, closing_late, partial(_collect_after, catalog.looked)):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start(catalog.looked)  # what there is is served before a run works beside it
             stop.starting = None
@@ -201,50 +176,9 @@ class Server(uvicorn.Server):
         yield
 
 
-class _Stop(asyncio.Event):
-    """Set when the process is asked to end. What is still starting, and may be waiting for a database, is cancelled then."""
-
-    def __init__(self, starting: "asyncio.Task[object] | None") -> None:
-        super().__init__()
-        self.starting = starting  # None: it serves, and ends in order
-
-    def ask(self) -> None:
-        """Ask to end."""
-        self.set()
-        if self.starting is not None:
-            self.starting.cancel()
-
-
-@contextmanager
-def _stop_signals() -> Iterator[_Stop]:
-    loop, stop, numbers = asyncio.get_running_loop(), _Stop(asyncio.current_task()), ending_signals()
-    for number in numbers:
-        loop.add_signal_handler(number, stop.ask)
-    try:
-        yield stop
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
-def ending_signals() -> list[signal.Signals]:
-    """What asks a process to end in order: a supervisor, Ctrl-C, and a terminal that is closed, unless nohup keeps that away."""
-    hung_up = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    return [signal.SIGTERM, signal.SIGINT, *hung_up]
-
-
-@contextmanager
-def _listener(settings: Settings) -> Iterator[socket.socket]:
-    """The port, taken before anything else starts: a clash shows at once."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-        except OSError as error:
-            message = f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; set KASPARRO_PORT (or KASPARRO_HOST) to another"
-            raise SettingsError(message, code="port_taken") from None
-        yield listener
+async def _collect_after(looked: asyncio.Event) -> None:
+    await looked.wait()
+    memory.collect_seldom()
 
 
 @asynccontextmanager

@@ -8,13 +8,19 @@ from collections.abc import Collection
 _WAIT_SECONDS = 2.0  # what follows one another closely is cleared away together
 
 
+def collect_later() -> None:
+    """Let the garbage collector wait for `collect_seldom`: what starting imports and reads is there to stay."""
+    gc.disable()
+
+
 def collect_seldom() -> None:
     """Let the garbage collector look less often: what there is in bulk holds no cycles, and looking through it cost a tenth of a run.
 
-    What is new is looked through in small portions, a few ms each, and what was looked through already very seldom.
+    What is new is looked through in small portions, 1 to 3 ms each, and what was looked through already very seldom.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 125, 25)
+    gc.set_threshold(5_000, 250, 25)
+    gc.enable()
 
 
 def give_back() -> None:

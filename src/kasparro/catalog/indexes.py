@@ -49,8 +49,11 @@ class Groups(OnWrite):
 
     def _join(self, key: object, coin_key: int) -> None:
         keys = members(self.now, key)
-        if coin_key not in keys:
-            self.set(key, tuple(sorted((*keys, coin_key))) if keys else coin_key)
+        if not keys:  # as for most
+            self._copy()
+            self.now[key] = coin_key
+        elif coin_key not in keys:
+            self.set(key, tuple(sorted((*keys, coin_key))))
 
     def _leave(self, key: object, coin_key: int) -> None:
         left = tuple(k for k in members(self.now, key) if k != coin_key)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from kasparro import app
+from kasparro import app, starting
 from kasparro.clock import SystemClock
 from kasparro.demo.answers import Answers
 from kasparro.demo.market import made_market, with_doubts
@@ -20,6 +20,7 @@ from kasparro.errors import KasparroError
 from kasparro.ingest import past
 from kasparro.records import RunSummary
 from kasparro.settings import Settings
+from kasparro.store.opening import database_url
 
 _REFRESH_SECONDS = 15
 _REQUEST_TIMEOUT_SECONDS = 3.0  # a slow answer shall not take longer than a person's patience
@@ -57,7 +58,7 @@ async def demo(settings: Settings, fault: str | None) -> None:
                     beside.append(asyncio.create_task(_bring_past(ours)))
 
             try:
-                await app.serve(ours, on_run=ended)
+                await starting.serve(ours, on_run=ended)
             finally:
                 for task in beside:
                     task.cancel()
@@ -68,7 +69,7 @@ async def demo(settings: Settings, fault: str | None) -> None:
 async def _bring_past(settings: Settings) -> None:
     """Ask the market for the last month of what is traded most, so that charts have something to draw. Without it the demo goes on."""
     with suppress(KasparroError):
-        async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+        async with database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
             for source in base.sources:
                 async for _ in past.backfill(base.ingest, source, _PAST_DAYS, _PAST_COINS, again=False):
                     pass

@@ -21,6 +21,7 @@ from kasparro.settings import Settings, SourceSettings
 from kasparro.sources.base import HttpSource
 from kasparro.sources.fetching import Fetchers
 from kasparro.store import checkpoints, migrate, runs
+from kasparro.store.opening import database_url
 from kasparro.store.pool import Database
 
 _FAILED, _DEGRADED = 1, 3
@@ -84,7 +85,7 @@ async def doctor(settings: Settings, clock: Clock | None = None, *, as_json: boo
     _check_token(settings, report)
     report.say("port", await _port(settings))
     try:
-        async with app.database_url(settings, serve=False) as (url, _server):
+        async with database_url(settings, serve=False) as (url, _server):
             _check_disk(settings, report)
             await _check_database(settings, url, clock, report)
     except KasparroError as error:

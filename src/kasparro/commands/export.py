@@ -11,7 +11,6 @@ import asyncpg
 import msgspec
 from rich.console import Console
 
-from kasparro import app
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.tables import TABLES, table_rows
 from kasparro.clock import SystemClock
@@ -20,6 +19,7 @@ from kasparro.commands.writing import ExportError, FileFormat, writing
 from kasparro.settings import Settings
 from kasparro.store import exports, migrate
 from kasparro.store.exports import Interval
+from kasparro.store.opening import database_url
 from kasparro.store.pool import Database
 
 _FAILED = 1
@@ -113,7 +113,7 @@ async def _keys(conn: asyncpg.Connection, names: Sequence[str] | None) -> list[i
 @asynccontextmanager
 async def _migrated(settings: Settings) -> AsyncIterator[Database]:
     """The database, which must be migrated."""
-    async with app.database_url(settings, serve=False) as (url, _server):
+    async with database_url(settings, serve=False) as (url, _server):
         database = await Database.open(url, settings)
         try:
             async with database.connection() as conn:

@@ -15,6 +15,7 @@ from kasparro.ingest import past
 from kasparro.ingest.past import Imported
 from kasparro.settings import Settings
 from kasparro.sources.past import PAST
+from kasparro.store.opening import database_url
 
 _FAILED, _DEGRADED = 1, 3
 
@@ -27,7 +28,7 @@ def sources(settings: Settings) -> list[str]:
 async def take_files(settings: Settings, source: str, source_id: str, files: Sequence[Path]) -> int:
     """Take over payloads of one listing; 0. Raises SkipError with the file's name where one cannot be used: those before it stay."""
     console = Console()
-    async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+    async with database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
         for file in files:
             try:
                 body = await asyncio.to_thread(_read, file, settings.response_bytes_max)
@@ -45,7 +46,7 @@ async def backfill(settings: Settings, source: str | None, days: int, top: int, 
     console, code = Console(), 0
     settings = _half_the_pace(settings)
     try:
-        async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+        async with database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
             for one in base.sources:
                 if one.name not in PAST or source not in (None, one.name):
                     continue

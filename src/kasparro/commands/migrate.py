@@ -2,15 +2,15 @@
 
 import msgspec
 
-from kasparro import app
 from kasparro.settings import Settings
 from kasparro.store import migrate as migrations
+from kasparro.store.opening import database_url
 from kasparro.store.pool import Database
 
 
 async def migrate(settings: Settings, *, as_json: bool = False) -> None:
     """Apply what is pending and print its names."""
-    async with app.database_url(settings, serve=False) as (url, _server):
+    async with database_url(settings, serve=False) as (url, _server):
         database = await Database.open(url, settings)
         try:
             applied = await migrations.migrate(database.connection)

@@ -10,6 +10,7 @@ from kasparro.commands import summary
 from kasparro.commands.bars import progress
 from kasparro.ingest.replay import replay as replay_pages
 from kasparro.settings import Settings
+from kasparro.store.opening import database_url
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -27,7 +28,7 @@ async def replay(settings: Settings, chosen: tuple[str, ...], since_days: float 
     summary.cancel_on_signals()
     console = Console(stderr=True)
     try:
-        async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+        async with database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
             since = base.clock.now() - timedelta(days=since_days) if since_days else _EVER
             with progress(console) as observe:
                 done = await replay_pages(base.ingest, since=since, streams=chosen or streams(settings), observe=observe)

@@ -9,6 +9,7 @@ from kasparro.commands import summary
 from kasparro.commands.bars import progress
 from kasparro.ingest.run import run_once
 from kasparro.settings import Settings
+from kasparro.store.opening import database_url
 
 
 async def run_etl(settings: Settings, sources: tuple[str, ...] | None, *, full: bool, as_json: bool) -> int:
@@ -16,7 +17,7 @@ async def run_etl(settings: Settings, sources: tuple[str, ...] | None, *, full: 
     summary.cancel_on_signals()
     console = Console(stderr=True)
     try:
-        async with app.database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
+        async with database_url(settings, serve=False) as (url, _server), app.core(settings, url) as base:
             with progress(console) as observe:
                 done = await run_once(base.ingest, "command", sources=sources, full=full, observe=observe)
     except asyncio.CancelledError:

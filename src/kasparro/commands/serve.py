@@ -1,6 +1,6 @@
 """`kasparro serve`."""
 
-from kasparro import app, logs
+from kasparro import logs, starting
 from kasparro.records import RunSummary
 from kasparro.settings import Settings
 
@@ -14,7 +14,7 @@ _NOTHING_NEW = (
 
 async def serve(settings: Settings) -> None:
     """Serve until asked to stop."""
-    await app.serve(settings, on_run=run_ended)
+    await starting.serve(settings, on_run=run_ended)
 
 
 def run_ended(summary: RunSummary) -> None:

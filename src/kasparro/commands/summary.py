@@ -10,9 +10,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from kasparro.app import ending_signals
 from kasparro.commands.saying import say
 from kasparro.records import RunSummary
+from kasparro.stopping import ending_signals
 
 INTERRUPTED = 130
 _FAILED, _DEGRADED = 1, 3

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
+from kasparro.records import Record
 from kasparro.sources.base import HttpSource
 
 TEXT_MAX = 200  # characters of the other side's own words in a message of ours
@@ -18,6 +19,16 @@ _FIREWALL_CODE = 1020  # Cloudflare's "access denied"; it comes as HTML with sta
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,500}?)</title>", re.IGNORECASE | re.DOTALL)
 _CLOUDFLARE_CODE = re.compile(r"error code:?\s{0,5}(\d{3,5})", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
+
+
+class Answer(Record, frozen=True, kw_only=True):
+    """An answer as it came."""
+
+    status: int
+    body: bytes
+    etag: str
+    retry_after_seconds: float | None
+    location: str
 
 
 # What an answer of another status than 200 means for the caller, and the error's code. 5xx is trouble that passes; the rest

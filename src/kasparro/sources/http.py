@@ -1,4 +1,4 @@
-"""Calls to the sources over HTTP: spaced, timed, bounded, repeated where that may help. The only user of aiohttp's client.
+"""Calls to the sources over HTTP: spaced, timed, bounded, repeated where that may help. The only user of calls.py.
 
 A key travels in a header, to the base URL's host and to no other. No message or log event holds a key or a query: where the other side
 repeats the key in what it says, it is masked before anybody reads or keeps it.
@@ -9,9 +9,9 @@ import hashlib
 import random
 from collections.abc import Mapping
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
 from yarl import URL
 
@@ -19,18 +19,18 @@ from kasparro import logs
 from kasparro.clock import Clock
 from kasparro.errors import AbortError, KasparroError, RetryError, SkipError
 from kasparro.records import Record, Request
-from kasparro.settings import Secret, Settings, SourceSettings
+from kasparro.settings import Settings, SourceSettings
 from kasparro.sources import backoff
-from kasparro.sources.answers import data_of, one_line
+from kasparro.sources.answers import Answer, data_of
 from kasparro.sources.base import Fetched, HttpSource, OnCall
 from kasparro.sources.breaker import Moment
 from kasparro.sources.manners import Manners, is_unchanged
 from kasparro.sources.redirects import REDIRECTS, redirected
 
-_CHUNK_BYTES = 65_536
 _DIGEST_IN_LOOP_BYTES = 262_144  # hashed in 0.2 ms; a larger body goes to a thread
-_MASK = b"****"
-_ERROR_BYTES_MAX = 65_536  # of the body of an error: as much as is looked at
+
+if TYPE_CHECKING:
+    from kasparro.sources.calls import Calls
 
 log = logs.get()
 
@@ -51,14 +51,6 @@ class _Errand(Record, frozen=True, kw_only=True):
         return f"{self.source.name} {self.request.path}"
 
 
-class _Answer(Record, frozen=True, kw_only=True):
-    status: int
-    body: bytes
-    etag: str
-    retry_after_seconds: float | None
-    location: str
-
-
 class HttpClient:
     """The one client of the process. Made inside a running event loop, closed in it.
 
@@ -70,11 +62,7 @@ class HttpClient:
         self._clock = clock
         self._rng = rng
         self._manners = {name: Manners(source.calls_per_minute) for name, source in settings.sources.items()}
-        self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(),
-            middlewares=(_sent_once,),
-            headers={"User-Agent": f"kasparro/{_version()} (+https://github.com/kasparro/kasparro)", "Accept": "application/json"},
-        )
+        self._calls: Calls | None = None  # made for the first call
 
     @property
     def manners(self) -> Mapping[str, Manners]:
@@ -83,7 +71,8 @@ class HttpClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._session.close()
+        if self._calls is not None:
+            await self._calls.close()
 
     async def fetch(
         self,
@@ -184,7 +173,7 @@ class HttpClient:
         if turn > now:
             await self._clock.sleep(turn - now)
 
-    async def _attempt(self, errand: _Errand) -> _Answer:
+    async def _attempt(self, errand: _Errand) -> Answer:
         """One call, with one more where it is redirected on the same host: the answer with data, or that there is nothing new."""
         manners = self._manners[errand.source.name]
         manners.check(errand.source.name, self._moment(), insist=errand.insist)
@@ -196,7 +185,7 @@ class HttpClient:
         manners.answered()
         return answer
 
-    async def _asked(self, errand: _Errand, etag: str | None) -> _Answer:
+    async def _asked(self, errand: _Errand, etag: str | None) -> Answer:
         base = URL(errand.settings.base_url)
         url = URL(errand.settings.base_url + errand.request.path).with_query(errand.request.query)
         answer = await self._call(errand, url, etag)
@@ -210,7 +199,7 @@ class HttpClient:
             data_of(errand.source, answer.status, answer.body, answer.retry_after_seconds, errand.where)
         return answer
 
-    async def _call(self, errand: _Errand, url: URL, etag: str | None) -> _Answer:
+    async def _call(self, errand: _Errand, url: URL, etag: str | None) -> Answer:
         source, where = errand.source, errand.where
         await self._take_turn(errand)
         manners = self._manners[source.name]
@@ -218,90 +207,31 @@ class HttpClient:
         total = self._settings.request_timeout_seconds
         if errand.deadline is not None:
             total = min(total, max(0.001, errand.deadline - self._clock.monotonic()))
-        status = 0
-        # A host that drops packets would hold a connect for the whole time; a third of it is plenty to connect in.
-        timeout = aiohttp.ClientTimeout(total=total, sock_connect=max(0.001, total / 3))
-        host = f"{url.host}:{url.port}"
         headers = source.headers() | ({} if etag is None else {"If-None-Match": etag})
-        try:
-            async with self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as response:
-                status = response.status
-                is_data = status == HTTPStatus.OK
-                limit = self._settings.response_bytes_max if is_data else _ERROR_BYTES_MAX
-                key = errand.settings.api_key
-                return _Answer(
-                    status=status,
-                    body=_masked(await _read(response, limit, is_data=is_data, where=where), key),
-                    etag=response.headers.get("ETag", ""),
-                    retry_after_seconds=backoff.retry_after(response.headers.get("Retry-After"), self._clock.now()),
-                    location=_masked(response.headers.get("Location", "").encode(errors="replace"), key).decode(),
-                )
-        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
-            message = f"{where}: the certificate of {host} was not accepted ({one_line(str(error.__cause__ or error))})"
-            raise AbortError(message, code="certificate") from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            reason = one_line(str(getattr(error, "os_error", "") or "no connection in time"))
-            message = f"{where}: cannot connect to {host} ({reason}); is the network up, and the base URL right?"
-            raise RetryError(message, code="unreachable") from None
-        except aiohttp.InvalidURL:
-            message = f"{where}: the base URL is no address that can be asked"
-            raise AbortError(message, code="settings") from None
-        except TimeoutError:
-            message = f"{where}: no whole answer within {total:.3g} s"
-            raise RetryError(message, code="timeout") from None
-        except (aiohttp.ClientError, OSError) as error:
-            message = f"{where}: the answer broke off ({type(error).__name__})"
-            raise RetryError(message, code="broken_off") from None
-        finally:
+        key, limit = errand.settings.api_key, self._settings.response_bytes_max
+        calls = await self._opened()
+
+        def counted(status: int) -> None:
             if errand.on_call is not None:
                 errand.on_call(source.name, status)
 
+        return await calls.get(url, headers, key=key, seconds=total, bytes_max=limit, where=where, now=self._clock.now, on_status=counted)
 
-async def _sent_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again by itself, unspaced and uncounted, where the connection was lost."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        message = "the connection was lost"
-        raise aiohttp.ClientPayloadError(message) from error
+    async def _opened(self) -> "Calls":
+        if self._calls is None:
+            # Importing it takes a tenth of a second, which nobody's answer should wait for.
+            await asyncio.to_thread(import_module, "kasparro.sources.calls")
+        return self._made()
 
+    def _made(self) -> "Calls":
+        if self._calls is None:
+            from kasparro.sources.calls import Calls  # noqa: PLC0415  # see above
 
-async def _read(response: aiohttp.ClientResponse, limit: int, *, is_data: bool, where: str) -> bytes:
-    """The body, counted after decompression; of an error only the beginning. Stops reading at the limit."""
-    chunks: list[bytes] = []
-    size = 0
-    if response.content_length is not None and response.content_length > limit and is_data:
-        response.close()
-        raise _too_large(where, limit)
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            response.close()
-            if is_data:
-                raise _too_large(where, limit)
-            break
-    return b"".join(chunks)[:limit]
-
-
-def _masked(said: bytes, key: Secret | None) -> bytes:
-    return said if key is None else said.replace(key.reveal().encode(), _MASK)  # 2 ms for the largest answer
-
-
-def _too_large(where: str, limit: int) -> SkipError:
-    return SkipError(f"{where}: the answer is larger than {limit:,} bytes, the bound for one answer, and was not read on", code="too_large")
+            self._calls = Calls()
+        return self._calls
 
 
 async def _sha256(body: bytes) -> bytes:
     if len(body) <= _DIGEST_IN_LOOP_BYTES:
         return hashlib.sha256(body).digest()
     return await asyncio.to_thread(lambda: hashlib.sha256(body).digest())
-
-
-def _version() -> str:
-    try:
-        return version("kasparro")
-    except PackageNotFoundError:  # a checkout on the path, not installed
-        return "0"

@@ -10,7 +10,7 @@ from kasparro.store import queries
 from kasparro.store.columns import scalars, texts
 
 _SQL = queries.load("listings")
-_EVIDENCE_ROWS = 1_000  # read at a time: about 5 ms of the event loop
+_EVIDENCE_ROWS = 500  # read at a time: about 3 ms of the event loop
 _TRADED_ROWS = 5_000  # the same
 
 
