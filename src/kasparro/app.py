@@ -190,5 +190,5 @@ async def _beside(*works: Callable[[], object]) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        # With a server that hangs, undoing a poll may take long.
-        await asyncio.wait(tasks, timeout=_BESIDE_STOP_SECONDS)
+        if tasks:  # with a server that hangs, undoing a poll may take long
+            await asyncio.wait(tasks, timeout=_BESIDE_STOP_SECONDS)
