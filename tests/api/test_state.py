@@ -268,7 +268,7 @@ async def test_the_documentation_asks_no_outside_address(api: Server) -> None:
     assert "https:" not in text
     assert "<script>" not in text
     assert "script-src 'self'" in headers["Content-Security-Policy"]
-    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "start.js", "favicon-32x32.png"):
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "ours.css", "start.js", "favicon-32x32.png"):
         assert f"/docs/{name}" in text
         got, body, file_headers = await api.get(f"/docs/{name}")
         assert got == 200

@@ -21,6 +21,7 @@ PAGES = {
     "coin": ("/pages/coins/bitcoin", "#chart canvas"),
     "missing": ("/pages/coins/bitcon", "a[href='/pages/coins/bitcoin']"),
     "found-nothing": ("/?q=no+such+coin", "[data-state=on]"),
+    "docs": ("/docs", "#operations .opblock"),
 }
 
 
@@ -49,6 +50,13 @@ async def _settled(visit: Visit, path: str, there: str) -> None:
     await visit.page.locator(there).first.wait_for()
 
 
+async def _fit(visit: Visit) -> None:
+    """Whatever has been done on the page, nothing scrolls sideways, and axe-core is content where it is installed."""
+    assert not await visit.overflows()
+    if AXE.exists():
+        assert await visit.violations() == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_is_fit_for_everybody(visitor: Visitor, name: str) -> None:
     """In both themes, on a phone and on a desk: nothing scrolls sideways, nothing fails, nobody else is asked, and axe-core is content."""
@@ -66,6 +74,47 @@ async def test_a_page_is_fit_for_everybody(visitor: Visitor, name: str) -> None:
                     assert await visit.violations() == []
     if not AXE.exists():
         pytest.skip("axe-core is not installed (npm --prefix tests/web ci)")
+
+
+async def test_an_operation_is_tried_in_the_docs(visitor: Visitor) -> None:
+    """By keys alone: Enter opens it and its address does, too; a wrong try, a right one, schemas and the dialog are fit for everybody."""
+    for theme, width in (("light", WIDE), ("dark", NARROW)):
+        async with visitor.visit(width=width, theme=theme) as visit:
+            # What is still fading in has no contrast yet.
+            await visit.page.emulate_media(reduced_motion="reduce")
+            await _settled(visit, "/docs", "#operations .opblock")
+            opened = visit.page.locator(".opblock:has([data-path='/coins/{coin_id}'])")
+            await opened.locator(".opblock-summary-control").focus()
+            await visit.page.keyboard.press("Enter")
+            assert visit.page.url.endswith("/docs#/coins/show_coin")
+            await visit.page.reload()
+            await opened.locator(".responses-table").wait_for()
+            await _fit(visit)
+            await opened.get_by_role("button", name="Try it out").press("Enter")
+            execute = opened.get_by_role("button", name="Execute")
+            await execute.press("Enter")
+            await opened.locator("input.invalid").wait_for()
+            await _fit(visit)
+            await opened.get_by_role("textbox", name="coin_id").fill("bitcoin")
+            await execute.press("Enter")
+            await opened.locator(".live-responses-table").wait_for()
+            for schema in await opened.get_by_role("tab", name="Schema").all():
+                await schema.press("Enter")
+            await visit.shoot(f"docs-tried-{theme}-{width}")
+            await _fit(visit)
+            await visit.page.locator(".btn.authorize").press("Enter")
+            await visit.page.get_by_role("button", name="Close").first.wait_for()
+            await _fit(visit)
+            # Swagger UI warns of every underscore in an operation's address, be it a space or not.
+            assert [t for t in visit.trouble if "escaping deep link" not in t] == []
+
+
+async def test_docs_without_a_document_say_so(visitor: Visitor) -> None:
+    """An error instead of the operations is fit for everybody too."""
+    async with visitor.visit(width=NARROW, theme="dark") as visit:
+        await visit.page.route("**/openapi.json", lambda route: route.fulfill(status=503))
+        await _settled(visit, "/docs", ".errors__title")
+        await _fit(visit)
 
 
 async def test_the_check_of_pages_sees_what_is_wrong(visitor: Visitor) -> None:

@@ -17,6 +17,7 @@ _FILES = {
     "favicon-32x32.png": "image/png",
     "LICENSE": "text/plain; charset=utf-8",
     "start.js": "text/javascript; charset=utf-8",
+    "ours.css": "text/css; charset=utf-8",
 }
 # Swagger UI sets styles from its scripts; everything else comes from here, and no script stands in the page.
 _POLICY = (
@@ -31,8 +32,10 @@ _PAGE = b"""<!doctype html>
 <title>kasparro API</title>
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="/docs/ours.css">
 </head>
 <body>
+<header><a href="/">kasparro: coins and prices</a></header>
 <div id="api"><noscript>This page needs JavaScript; the same is in <a href="/openapi.json">/openapi.json</a>.</noscript></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
