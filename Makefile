@@ -41,6 +41,9 @@ ifeq ($(realpath $(BENCH_VENV)/bin/python),)
 .PHONY: $(BENCH)
 endif
 
+# For a third of its time a worker waits for the processes that its tests have started.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) * 3 / 2 )))
+
 # Tests see this and what is called KASPARRO_TEST_*, nothing else of the environment; their home is a throwaway.
 TEST_HOME := $(CURDIR)/$(VENV)/test-home
 KEPT := PATH TMPDIR TERM CI $(filter KASPARRO_TEST_%,$(.VARIABLES))
@@ -71,7 +74,7 @@ lint: $(DEVELOPMENT) ## ruff, mypy, import contracts, migrations
 .PHONY: pytest
 pytest: $(DEVELOPMENT) $(AXE) ## the tests alone; ARGS='-k name' narrows them
 	@mkdir -p '$(TEST_HOME)'
-	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: torture
 torture: $(DEVELOPMENT) ## the long failure tests
