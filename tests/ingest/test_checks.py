@@ -98,6 +98,16 @@ def test_a_page_whose_rows_are_mostly_unusable_is_refused() -> None:
     assert reason == "6 of 10 rows could not be used; the first: id is missing"
 
 
+@pytest.mark.parametrize(("absent", "refused"), [(0, True), (4, True), (5, False), (10, False)])
+def test_a_useless_price_is_no_news_of_what_had_none_before(absent: int, *, refused: bool) -> None:
+    """Listings that are told at a price of zero share a batch, of which all rows are rejects each time: it is believed all the same."""
+    rejects = [Reject(source_id=ident, reason="price is not above zero", row=b"{}") for ident in IDS]
+
+    reason = reason_to_refuse(PAGES, batch(0, absent=absent), [], Page(rows_received=10, rejects=rejects), accept_shrunken=False)
+
+    assert (reason is not None) == refused
+
+
 def test_a_short_page_in_the_middle_does_not_end_the_stream() -> None:
     """It is asked past; an empty answer after it is the end."""
     assert not believed_end(part(2, 250), [part(1, 250), part(3, 20)], Page(rows_received=240, is_last=True))

@@ -21,8 +21,11 @@ def reason_to_refuse(stream: Stream, part: Checkpoint, others: Sequence[Checkpoi
         return "the answer is not about the listings that were asked for"
     if stream.quotes and rows and (page.rows_without_price - len(part.absent)) * 2 > rows:
         return f"{page.rows_without_price} of {rows} rows have no price or no time"
-    if len(page.rejects) * 2 > rows > 0:
-        return f"{len(page.rejects)} of {rows} rows could not be used; the first: {page.rejects[0].reason}"
+    # A listing that had no price the last time is no news where it comes with a useless one: nothing was to be had of it.
+    absent = frozenset(part.absent)
+    rejects = [reject for reject in page.rejects if reject.source_id not in absent]
+    if len(rejects) * 2 > rows > 0:
+        return f"{len(rejects)} of {rows} rows could not be used; the first: {rejects[0].reason}"
     ends_here = page.is_last and part.ordinal > 0 and not later and not part.ids
     if rows < part.peak_rows * _LEAST_SHARE and not ends_here and rows > 0 and not accept_shrunken:
         return (
