@@ -155,9 +155,19 @@ def test_what_is_kept_is_bounded(filled: Server) -> None:
     for n in range(60):
         hot.keep(catalog, b"/data?limit=%d" % n, None, "/data", [(b"etag", b'W/"1"')], b"x" * 900_000)
         hot.answer(b"/data?limit=0", (), (), None, with_body=False)
-    assert sum(len(kept.body) for kept in hot._kept.values()) <= KEPT_BYTES
+    assert sum(kept.size for kept in hot._kept.values()) <= KEPT_BYTES
     assert hot.answer(b"/data?limit=0", (), (), None, with_body=True) is not None
     assert hot.answer(b"/data?limit=1", (), (), None, with_body=True) is None
+
+
+def test_a_coin_is_encoded_once_for_all_that_ask(filled: Server) -> None:
+    """What was made of a coin is what the next reader of the same catalog gets."""
+    hot = HotAnswers(filled.services)
+    assert hot.answer(b"/coins/coin-2", (), (), None, with_body=True) is not None
+    made = hot._find(b"/coins/coin-2", None)
+    assert made is not None
+    assert hot._find(b"/coins/coin-2", None) is made
+    assert hot._bytes == made.size
 
 
 def test_what_is_kept_goes_with_its_catalog(filled: Server) -> None:

@@ -17,7 +17,7 @@ from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.headers import DATA, EVERY, Header, RequestIds, lines
 from kasparro.store.run_history import RunHead
 
-KEPT_BYTES = 16_000_000
+KEPT_BYTES = 24_000_000
 KEPT_BODY_BYTES = 1_000_000
 
 _COIN = b"/coins/"
@@ -34,6 +34,11 @@ class Kept(NamedTuple):
     head: bytes  # status line and headers of the 200
     not_modified: bytes  # status line and headers of the 304
     body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes that it keeps."""
+        return len(self.head) + len(self.not_modified) + len(self.body)
 
 
 class HotAnswers:
@@ -64,14 +69,17 @@ class HotAnswers:
         """Keep a 200 that was made from a catalog. `headers` are all that do not belong to one request, the ETag among them."""
         if catalog is not self._current() or len(body) > KEPT_BODY_BYTES:
             return
-        key = (target, encoding)
+        self._put((target, encoding), _kept(route, headers, body))
+
+    def _put(self, key: tuple[bytes, Encoding | None], kept: Kept) -> Kept:
         before = self._kept.pop(key, None)
         if before is not None:
-            self._bytes -= len(before.body)
-        self._kept[key] = _kept(route, headers, body)
-        self._bytes += len(body)
+            self._bytes -= before.size
+        self._kept[key] = kept
+        self._bytes += kept.size
         while self._bytes > KEPT_BYTES:
-            self._bytes -= len(self._kept.popitem(last=False)[1].body)
+            self._bytes -= self._kept.popitem(last=False)[1].size
+        return kept
 
     def answer(
         self, target: bytes, headers: Sequence[Header], given: Sequence[Header], client: tuple[str, int] | None, *, with_body: bool
@@ -129,8 +137,11 @@ class HotAnswers:
         if kept is not None:
             self._kept.move_to_end((target, encoding))
             return kept
-        # A compressed coin is made by the application once, and kept.
-        return _coin(catalog, target) if encoding is None and target.startswith(_COIN) else None
+        # A compressed coin is made by the application, once too.
+        if encoding is not None or not target.startswith(_COIN):
+            return None
+        made = _coin(catalog, target)
+        return None if made is None else self._put((target, None), made)
 
 
 def _coin(catalog: Catalog, target: bytes) -> Kept | None:
