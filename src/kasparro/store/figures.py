@@ -78,7 +78,7 @@ async def read(
     return Figures(
         read_at=now,
         counted=await _count(conn, durations, counted),
-        calls={row["source"]: row["calls"] for row in await conn.fetch(_SQL["sum_calls"])},
+        calls=await run_history.read_calls(conn, date.min),
         calls_of_month=await run_history.read_calls(conn, month),
         known=await checkpoints.select(conn),
         coverage=await run_history.read_coverage(conn),

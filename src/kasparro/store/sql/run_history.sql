@@ -89,7 +89,7 @@ GROUP BY o.source;
 
 -- name: select_calls_since
 -- Calls that every source has spent since the first day of a month.
-SELECT source, sum(calls)::bigint AS calls FROM budgets WHERE month >= $1 GROUP BY source;
+SELECT source, sum(calls)::bigint AS calls FROM budgets WHERE month >= $1 GROUP BY source ORDER BY source;
 
 -- name: select_stream_coverage
 -- Per stream: its parts, those committed at least once, the rows last seen in them, and the oldest and newest commit.
