@@ -1,12 +1,13 @@
 """/metrics: this process, what it serves, and what the database remembers. docs/metrics.md lists every metric."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from kasparro import __version__
+from kasparro.clock import month_of
 from kasparro.errors import DatabaseError
 from kasparro.metrics import CONTENT_TYPE, buckets
 from kasparro.records import Outlook
@@ -54,7 +55,7 @@ async def _figures(services: Dependencies) -> Figures | None:
     is_fresh = kept is not None and abs((now - kept.read_at).total_seconds()) < KEPT_SECONDS
     if is_fresh or services.catalog.database_error is not None:
         return kept
-    month = now.astimezone(UTC).date().replace(day=1)
+    month = month_of(now)
     try:
         async with services.database.read(snapshot=True, timeout_seconds=READ_SECONDS_MAX) as conn:
             services.figures.kept = await figures.read(

@@ -1,7 +1,8 @@
 """What was ingested, how whole and how old it is, per source: /stats, and the page of the runs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from kasparro.clock import month_of
 from kasparro.records import Outlook
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.drift import FieldDrift, drift_by_source
@@ -117,11 +118,10 @@ class Stats(Shape, frozen=True, kw_only=True):
 async def stats_of(services: Dependencies) -> Stats:
     """One snapshot of all figures."""
     now = services.clock.now()
-    month = now.astimezone(UTC).date().replace(day=1)
     names = list(services.settings.sources)
     async with services.database.read(snapshot=True) as conn:
         totals = {t.source: t for t in await run_history.read_source_totals(conn, now - TOTALS_SPAN)}
-        calls = await run_history.read_calls(conn, month)
+        calls = await run_history.read_calls(conn, month_of(now))
         coverage = await run_history.read_coverage(conn)
         counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
         known = await checkpoints.select(conn)
