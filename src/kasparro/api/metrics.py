@@ -44,7 +44,8 @@ def operations() -> Sequence[Operation]:
 async def show_metrics(call: Call) -> Answer:
     """All metrics. While the database is away, its figures are the last that were read."""
     services = call.services
-    kept = await _figures(services)
+    async with services.figures.reading:
+        kept = await _figures(services)
     told = [*_of_process(services), *_of_sources(services), *(_of_database(services, kept) if kept else ())]
     return Answer(body=services.metrics.render(told), media_type=CONTENT_TYPE)
 
