@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol, TypeVar
 
 _SLICE_SECONDS = 0.004  # what one piece of long work may add up to before the loop gets its turn; it must stay well under 10 ms
@@ -64,6 +64,11 @@ class FakeClock:
         """Let time pass."""
         self._now += timedelta(seconds=seconds)
         self._monotonic += seconds
+
+
+def month_of(now: datetime) -> date:
+    """The first day of the month, UTC, that a call counts against."""
+    return now.astimezone(UTC).date().replace(day=1)
 
 
 async def in_pieces(work: Generator[None, None, T], clock: Clock) -> T:

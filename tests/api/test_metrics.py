@@ -161,6 +161,27 @@ async def test_several_scrapers_cost_the_database_one_reading(api: Server, marke
     assert [line.rpartition(" ")[2] for line in (*first, *at_once, *later)] == ["1.0", "1.0", "2.0"]
 
 
+async def test_those_that_ask_at_once_wait_for_one_reading(api: Server, market: Market) -> None:
+    """However long it takes: connections for readers are few, and whoever asks for coins needs them as well."""
+    await market.run(outcomes=BOTH)
+    await api.refresh()
+    async with api.services.database.write() as conn:
+        await conn.execute("LOCK TABLE runs")
+        asked = [asyncio.create_task(api.get("/metrics")) for _ in range(4)]
+        waiting = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database WHERE NOT granted AND datname = current_database()"
+        )
+        while not await conn.fetchval(waiting):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        reading = await conn.fetchval(waiting)
+
+    told = [_series(body.decode()) for _, body, _ in await asyncio.gather(*asked)]
+
+    assert reading == 1
+    assert [one['kasparro_runs_total{status="succeeded",trigger="schedule"}'] for one in told] == [1, 1, 1, 1]
+
+
 async def test_another_database_behind_the_address_is_counted_from_its_beginning(api: Server, market: Market) -> None:
     """Only new runs are read, but none of the old ones is told on where a backup of before them was put in their place."""
     for _ in range(3):

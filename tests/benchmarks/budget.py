@@ -19,10 +19,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from kasparro.clock import FakeClock
+from kasparro.clock import FakeClock, month_of
 from kasparro.demo.market import made_market
 from kasparro.ingest import batches, plan
-from kasparro.ingest.budget import Budget, budget_of, month_of
+from kasparro.ingest.budget import Budget, budget_of
 from kasparro.ingest.progress import Progress, known_after
 from kasparro.records import Checkpoint, Page, Traded, Trigger
 from kasparro.settings import load

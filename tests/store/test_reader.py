@@ -92,6 +92,19 @@ async def test_a_reader_without_the_grants_is_told_where_they_are(divided: Datab
     assert refused.value.code == "database_refuses"
 
 
+async def test_a_reader_that_is_let_in_no_longer_is_told_which_address_is_meant(divided: Database) -> None:
+    """Its own setting, and not that of the writers, whose connections go on."""
+    async with divided.read() as reading, divided.connection() as owner:
+        process = await reading.fetchval("SELECT pg_backend_pid()")
+        await owner.execute("ALTER ROLE kasparro_reader NOLOGIN")
+    async with divided.connection() as owner:
+        await owner.execute(f"SELECT pg_terminate_backend({process}, 5000)")
+        with pytest.raises(DatabaseError, match=r"not permitted to log in.*DATABASE_READER_URL is right"):
+            async with divided.read() as reading:
+                await reading.fetchval("SELECT 1")
+        assert await owner.fetchval("SELECT 1") == 1
+
+
 def _reader_url(database: Database) -> str:
     url = database._settings.database_reader_url
     assert url is not None

@@ -1,12 +1,13 @@
 """/metrics: this process, what it serves, and what the database remembers. docs/metrics.md lists every metric."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import asyncpg
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from kasparro import __version__
+from kasparro.clock import month_of
 from kasparro.errors import DatabaseError
 from kasparro.metrics import CONTENT_TYPE, buckets
 from kasparro.records import Outlook
@@ -43,7 +44,8 @@ def operations() -> Sequence[Operation]:
 async def show_metrics(call: Call) -> Answer:
     """All metrics. While the database is away, its figures are the last that were read."""
     services = call.services
-    kept = await _figures(services)
+    async with services.figures.reading:
+        kept = await _figures(services)
     told = [*_of_process(services), *_of_sources(services), *(_of_database(services, kept) if kept else ())]
     return Answer(body=services.metrics.render(told), media_type=CONTENT_TYPE)
 
@@ -54,7 +56,7 @@ async def _figures(services: Dependencies) -> Figures | None:
     is_fresh = kept is not None and abs((now - kept.read_at).total_seconds()) < KEPT_SECONDS
     if is_fresh or services.catalog.database_error is not None:
         return kept
-    month = now.astimezone(UTC).date().replace(day=1)
+    month = month_of(now)
     try:
         async with services.database.read(snapshot=True, timeout_seconds=READ_SECONDS_MAX) as conn:
             services.figures.kept = await figures.read(

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,7 +12,6 @@ from msgspec import UNSET, UnsetType
 from kasparro.records import Pieces
 from kasparro.serving.operations import Shape, encoded
 
-SeriesFormat: TypeAlias = Literal["json", "csv"]
 CSV = "text/csv; charset=utf-8"
 _ROWS_PER_PIECE = 250
 

@@ -116,18 +116,5 @@ def _run_fields(run: RunSummary) -> dict[str, Any]:
         "status": run.status,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
-        "sources": {
-            s.source: SourceOutcome(
-                outcome=s.outcome,
-                error=s.error,
-                calls=s.calls,
-                parts=s.parts,
-                rows_received=s.rows_received,
-                rows_written=s.rows_written,
-                rows_revised=s.rows_revised,
-                rows_rejected=s.rows_rejected,
-                duration_seconds=s.duration_seconds,
-            )
-            for s in run.sources
-        },
+        "sources": {s.source: msgspec.convert(s, SourceOutcome, from_attributes=True) for s in run.sources},
     }

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kasparro import app
-from kasparro.clock import Clock, SystemClock
+from kasparro.clock import Clock, SystemClock, month_of
 from kasparro.commands.saying import say
 from kasparro.errors import KasparroError
 from kasparro.settings import Settings, SourceSettings
@@ -146,7 +146,7 @@ async def _check_database(settings: Settings, url: str, clock: Clock, report: _R
         missing = f"not applied: {', '.join(pending)}; run kasparro migrate" if pending else "up to date"
         report.say("migrations", missing, ok=not pending)
         if not pending:
-            month = clock.now().date().replace(day=1)
+            month = month_of(clock.now())
             # Reading files costs no calls that anybody counts.
             asked = [settings.sources[s.name] for s in app.make_sources(settings) if isinstance(s, HttpSource)]
             for source in asked:

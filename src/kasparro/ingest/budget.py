@@ -1,8 +1,9 @@
 """What a source still allows, and how fast it may be spent. Pure. docs/budget.md has the arithmetic."""
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from kasparro.clock import month_of
 from kasparro.records import Record
 from kasparro.settings import SourceSettings
 
@@ -41,11 +42,6 @@ def budget_of(settings: SourceSettings, used: int) -> Budget:
         freshness=timedelta(seconds=settings.freshness_seconds),
         used=used,
     )
-
-
-def month_of(now: datetime) -> date:
-    """The first day of the month, UTC, that a call counts against."""
-    return now.astimezone(UTC).date().replace(day=1)
 
 
 def resets_at(now: datetime) -> datetime:

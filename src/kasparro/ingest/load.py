@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
-from kasparro.clock import Clock
-from kasparro.ingest.budget import month_of
+from kasparro.clock import Clock, month_of
 from kasparro.ingest.plan import Due
 from kasparro.records import Checkpoint, ListingContract, Page, PartResult, Record
 from kasparro.settings import Settings

@@ -9,8 +9,9 @@ from datetime import datetime
 
 import asyncpg
 
+from kasparro.clock import month_of
 from kasparro.errors import AbortError, RetryError, SkipError
-from kasparro.ingest.budget import budget_of, calls_left, month_of, resets_at
+from kasparro.ingest.budget import budget_of, calls_left, resets_at
 from kasparro.ingest.part import Tools
 from kasparro.ingest.spending import Spending
 from kasparro.records import Checkpoint, Record

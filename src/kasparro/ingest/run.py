@@ -8,11 +8,11 @@ from datetime import timedelta
 import asyncpg
 
 from kasparro import logs
-from kasparro.clock import Clock
+from kasparro.clock import Clock, month_of
 from kasparro.errors import AbortError, DatabaseError, KasparroError, RunLostError, RunOpenError
 from kasparro.ingest import plan
 from kasparro.ingest.asking import Asker, Observe
-from kasparro.ingest.budget import budget_of, month_of
+from kasparro.ingest.budget import budget_of
 from kasparro.ingest.identity import Identity, Settledness
 from kasparro.ingest.laying import lay_batches
 from kasparro.ingest.load import Committed

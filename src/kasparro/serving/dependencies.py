@@ -64,6 +64,7 @@ class KeptFigures:
     """The figures of the database that were read last; None: none yet."""
 
     kept: Figures | None = None
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)  # held by the one that reads: the others wait for what it finds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,17 @@
 """What was ingested, how whole and how old it is, per source: /stats, and the page of the runs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+import msgspec
+
+from kasparro.clock import month_of
 from kasparro.records import Outlook
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.drift import FieldDrift, drift_by_source
 from kasparro.serving.operations import Shape
 from kasparro.settings import SourceSettings
 from kasparro.store import checkpoints, run_history
-from kasparro.store.run_history import ListingCounts, RejectReason, SourceStanding, SourceTotals, StreamCoverage
+from kasparro.store.run_history import ListingCounts, SourceStanding, SourceTotals, StreamCoverage
 
 TOTALS_SPAN = timedelta(days=1)
 REJECT_REASONS_MAX = 50
@@ -117,11 +120,10 @@ class Stats(Shape, frozen=True, kw_only=True):
 async def stats_of(services: Dependencies) -> Stats:
     """One snapshot of all figures."""
     now = services.clock.now()
-    month = now.astimezone(UTC).date().replace(day=1)
     names = list(services.settings.sources)
     async with services.database.read(snapshot=True) as conn:
         totals = {t.source: t for t in await run_history.read_source_totals(conn, now - TOTALS_SPAN)}
-        calls = await run_history.read_calls(conn, month)
+        calls = await run_history.read_calls(conn, month_of(now))
         coverage = await run_history.read_coverage(conn)
         counts = {c.source: c for c in await run_history.read_listing_counts(conn)}
         known = await checkpoints.select(conn)
@@ -133,7 +135,11 @@ async def stats_of(services: Dependencies) -> Stats:
         for name, settings in services.settings.sources.items()
         for outlook in [services.outlooks.outlook(name, known, calls.get(name, 0))]
     }
-    return Stats(sources=sources, totals=_totals(services, list(sources.values())), rejects=_rejects(rejects))
+    return Stats(
+        sources=sources,
+        totals=_totals(services, list(sources.values())),
+        rejects=msgspec.convert(rejects, list[Rejects], from_attributes=True),
+    )
 
 
 def _source(
@@ -151,17 +157,7 @@ def _source(
         last_success_at=standing.last_success_at,
         last_failure_at=standing.last_error_at,
         last_error=standing.last_error,
-        last_day=Figures()
-        if totals is None
-        else Figures(
-            runs=totals.runs,
-            calls=totals.calls,
-            rows_received=totals.rows_received,
-            rows_written=totals.rows_written,
-            rows_revised=totals.rows_revised,
-            rows_rejected=totals.rows_rejected,
-            duration_seconds=totals.duration_seconds,
-        ),
+        last_day=Figures() if totals is None else msgspec.convert(totals, Figures, from_attributes=True),
         budget=Budget(
             used=outlook.used,
             limit=outlook.limit,
@@ -188,23 +184,8 @@ def _source(
         drift=drift,
         staleness=Staleness(listings=0, active=0, quoted=0, oldest_observed_at=None, newest_observed_at=None)
         if counts is None
-        else Staleness(
-            listings=counts.listings,
-            active=counts.active,
-            quoted=counts.quoted,
-            oldest_observed_at=counts.oldest_observed_at,
-            newest_observed_at=counts.newest_observed_at,
-        ),
-        tiers=[
-            Tier(
-                first=t.first,
-                last=t.last,
-                interval_seconds=t.interval_seconds,
-                staleness_mean_seconds=t.staleness_mean_seconds,
-                staleness_max_seconds=t.staleness_max_seconds,
-            )
-            for t in outlook.tiers
-        ],
+        else msgspec.convert(counts, Staleness, from_attributes=True),
+        tiers=msgspec.convert(outlook.tiers, list[Tier], from_attributes=True),
     )
 
 
@@ -226,7 +207,3 @@ def _totals(services: Dependencies, sources: list[SourceStats]) -> Totals:
             duration_seconds=sum(day.duration_seconds for day in days),
         ),
     )
-
-
-def _rejects(reasons: list[RejectReason]) -> list[Rejects]:
-    return [Rejects(stream=r.stream, reason=r.reason, rows=r.rows) for r in reasons]

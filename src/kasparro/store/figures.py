@@ -12,7 +12,6 @@ from kasparro.store.run_history import ListingCounts, RejectReason, StreamCovera
 
 _SQL = queries.load("figures")
 _REASONS_MAX = 100  # of rejects, over all streams
-_RUN_ID_MAX = 2**31 - 1
 _SUMMED = ("runs", "duration_seconds", "rows_received", "rows_written", "rows_revised", "rows_rejected")
 
 
@@ -78,7 +77,7 @@ async def read(
     return Figures(
         read_at=now,
         counted=await _count(conn, durations, counted),
-        calls={row["source"]: row["calls"] for row in await conn.fetch(_SQL["sum_calls"])},
+        calls=await run_history.read_calls(conn, date.min),
         calls_of_month=await run_history.read_calls(conn, month),
         known=await checkpoints.select(conn),
         coverage=await run_history.read_coverage(conn),
@@ -91,7 +90,7 @@ async def read(
 
 
 async def _count(conn: asyncpg.Connection, durations: Sequence[float], before: Counted) -> Counted:
-    (newest,) = await run_history.read_ended(conn, _RUN_ID_MAX, 1) or [0]
+    (newest,) = await run_history.read_ended(conn, run_history.RUN_ID_MAX, 1) or [0]
     if newest < before.up_to:  # another database behind the same address
         before = Counted()
     runs = {(one.trigger, one.status): one for one in before.runs}

@@ -49,12 +49,12 @@ class Database:
     @classmethod
     async def open(cls, url: str, settings: Settings) -> "Database":
         """Connect once with each pool, so that trouble shows now. Raises DatabaseError with the host and never the password."""
-        readers_url = url if settings.database_reader_url is None else settings.database_reader_url.reveal()
         with _refused(url):
             writers = await _pool(url, settings, settings.writer_pool_max)
         try:
-            with _refused(readers_url, "DATABASE_URL" if readers_url == url else "DATABASE_READER_URL"):
-                readers = await _pool(readers_url, settings, settings.reader_pool_max)
+            for_readers = _for_readers(url, settings)
+            with _refused(*for_readers):
+                readers = await _pool(for_readers[0], settings, settings.reader_pool_max)
         except BaseException:
             writers.terminate()
             raise
@@ -111,7 +111,7 @@ class Database:
 
     @asynccontextmanager
     async def _acquired(self, pool: asyncpg.Pool, seconds: float) -> AsyncIterator[asyncpg.Connection]:
-        with _refused(self._url):
+        with _refused(*(_for_readers(self._url, self._settings) if pool is self._readers else (self._url,))):
             connection = await pool.acquire(timeout=seconds)
         try:
             yield connection
@@ -193,6 +193,12 @@ def _is_gone(connection: asyncpg.Connection) -> bool:
         return bool(connection.is_closed())
     except asyncpg.InterfaceError:  # the pool has already taken it back
         return True
+
+
+def _for_readers(url: str, settings: Settings) -> tuple[str, str]:
+    """Where readers connect to, and the setting that says so."""
+    other = settings.database_reader_url
+    return (url, "DATABASE_URL") if other is None else (other.reveal(), "DATABASE_READER_URL")
 
 
 def place(url: str) -> str:

@@ -28,7 +28,6 @@ class SourceStanding(Record, frozen=True, kw_only=True):
 
     source: str
     outcome: Outcome | None = None  # None: no run with this source has ended yet
-    last_outcome_at: datetime | None = None
     last_run_id: int | None = None
     last_success_at: datetime | None = None
     last_idle_at: datetime | None = None  # nothing was due

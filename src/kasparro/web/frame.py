@@ -33,7 +33,7 @@ _NAVIGATION = (("Coins", "/"), ("Runs", "/pages/runs"), ("Review", "/pages/revie
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A page to be drawn: a template and what it shows. `scripts` are the names of the page's own modules."""
+    """A page to be drawn: a template and what it shows."""
 
     template: str
     context: Mapping[str, Any] = {}

@@ -15,10 +15,6 @@ FROM run_sources
 WHERE run_id > $1 AND run_id <= $2 AND run_id NOT IN (SELECT run_id FROM runs WHERE trigger = 'replay' AND run_id > $1 AND run_id <= $2)
 GROUP BY source, outcome, bucket ORDER BY source, outcome, bucket;
 
--- name: sum_calls
--- Calls that every source has ever been sent.
-SELECT source, sum(calls)::bigint AS calls FROM budgets GROUP BY source ORDER BY source;
-
 -- name: count_drift
 -- Findings of drift that were made since a time.
 SELECT stream, verdict, count(*)::bigint AS findings FROM drift WHERE last_seen_at >= $1 GROUP BY stream, verdict ORDER BY stream, verdict;

@@ -47,12 +47,12 @@ SELECT run_id, source, listings_quoted::float8 / nullif(listings_active, 0) AS c
 -- Per source its last outcome, last success and last error; each from the newest run that has one, and the first trouble after the
 -- last success. A run that had nothing to ask of a source says nothing of it but that nothing was due: a restart shortly after a run
 -- must not look like trouble. A replay, which asks nobody, says nothing at all.
-SELECT s.source, last.outcome, last.finished_at AS last_outcome_at, last.run_id AS last_run_id,
+SELECT s.source, last.outcome, last.run_id AS last_run_id,
     succeeded.finished_at AS last_success_at, idle.finished_at AS last_idle_at, failed.error AS last_error,
     failed.finished_at AS last_error_at, troubled.finished_at AS troubled_since
 FROM unnest($1::text[]) AS s (source)
 LEFT JOIN LATERAL (
-    SELECT o.outcome, r.finished_at, r.run_id FROM run_sources o JOIN runs r USING (run_id)
+    SELECT o.outcome, r.run_id FROM run_sources o JOIN runs r USING (run_id)
     WHERE o.source = s.source AND NOT (o.outcome = 'skipped' AND o.error IS NULL) AND r.finished_at IS NOT NULL AND r.trigger <> 'replay' ORDER BY o.run_id DESC LIMIT 1
 ) last ON true
 LEFT JOIN LATERAL (
@@ -89,7 +89,7 @@ GROUP BY o.source;
 
 -- name: select_calls_since
 -- Calls that every source has spent since the first day of a month.
-SELECT source, sum(calls)::bigint AS calls FROM budgets WHERE month >= $1 GROUP BY source;
+SELECT source, sum(calls)::bigint AS calls FROM budgets WHERE month >= $1 GROUP BY source ORDER BY source;
 
 -- name: select_stream_coverage
 -- Per stream: its parts, those committed at least once, the rows last seen in them, and the oldest and newest commit.

@@ -1,7 +1,7 @@
 // Asks what is under /admin. The token stays in this tab: sessionStorage ends with it, and nothing else of ours reads it.
 const KEY = "admin-token";
 
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, problem, wait) {
     super(problem.detail ?? `The service answered with status ${status}.`);
     this.status = status;

@@ -1,6 +1,6 @@
 // A coin's page: the price as it changes, and the chart, whose library is fetched only here.
-import { percent, price } from "./figures.js";
-import { Live, show, showState } from "./live.js";
+import { price } from "./figures.js";
+import { Live, show, showChange, showState } from "./live.js";
 import { page, replace } from "./parts.js";
 
 const shown = document.querySelector(".coin");
@@ -26,15 +26,7 @@ new Live({
     const another = Number(now?.value) !== coin.latest_price_usd;
     show(now, coin.latest_price_usd, price(coin.latest_price_usd));
     if (another) load();
-    const before = Number(shown.dataset.dayAgo);
-    const delta = shown.querySelector("[data-change]");
-    if (before > 0 && delta) {
-      const change = (coin.latest_price_usd / before - 1) * 100;
-      const text = document.createElement("span");
-      text.className = change > 0 ? "up" : change < 0 ? "down" : "";
-      text.textContent = percent(change);
-      delta.replaceChildren(text);
-    }
+    showChange(shown.querySelector("[data-change]"), coin.latest_price_usd, Number(shown.dataset.dayAgo));
   },
   onState: (state) => showState(document.getElementById("live"), state),
 });

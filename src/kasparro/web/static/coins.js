@@ -1,6 +1,6 @@
 // The list of coins: prices change in place, and the search answers while one types.
-import { amount, percent, price } from "./figures.js";
-import { Live, show, showState } from "./live.js";
+import { amount, price } from "./figures.js";
+import { Live, show, showChange, showState } from "./live.js";
 import { showTime, showTimes } from "./page.js";
 
 const TYPING = 180; // milliseconds without a key before the search is asked
@@ -18,14 +18,7 @@ function take(coin) {
   show(figure(row, "price"), coin.latest_price_usd, price(coin.latest_price_usd));
   show(figure(row, "cap"), coin.market_cap_usd, amount(coin.market_cap_usd));
   show(figure(row, "volume"), coin.volume_24h_usd, amount(coin.volume_24h_usd));
-  const before = Number(row.dataset.dayAgo);
-  if (before > 0) {
-    const change = (coin.latest_price_usd / before - 1) * 100;
-    const cell = document.createElement("span");
-    cell.className = change > 0 ? "up" : change < 0 ? "down" : "";
-    cell.textContent = percent(change);
-    row.querySelector("[data-change]").replaceChildren(cell);
-  }
+  showChange(row.querySelector("[data-change]"), coin.latest_price_usd, Number(row.dataset.dayAgo));
   const meter = row.querySelector("meter");
   if (meter && coin.confidence !== null) {
     meter.value = coin.confidence;

@@ -1,5 +1,7 @@
 // Prices as they change, from /stream; says how the connection is. EventSource connects anew by itself after an interruption,
 // but gives up for good after some answers: then it is made anew here, ever more seldom.
+import { percent } from "./figures.js";
+
 const WAIT_MOST = 60_000;
 
 export class Live {
@@ -59,6 +61,16 @@ async function showHealth() {
   } catch {
     // The state of the connection says enough.
   }
+}
+
+// How a price compares with what it was a day ago; nothing where that is not known.
+export function showChange(element, value, before) {
+  if (!element || !(before > 0)) return;
+  const change = (value / before - 1) * 100;
+  const text = document.createElement("span");
+  text.className = change > 0 ? "up" : change < 0 ? "down" : "";
+  text.textContent = percent(change);
+  element.replaceChildren(text);
 }
 
 const STATES = { on: "live", lost: "connection lost, trying again" };
