@@ -15,6 +15,7 @@ from kasparro.catalog.build import Draft
 from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.catalog.sorting import sort_in_pieces
+from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def rows_of(world: World, keys: list[int], called: World | None = None) -> Any:
             {
                 "coin_key": key, "coin_id": f"coin-{key}", "symbol": symbol, "name": f"Coin {key}", "merged_into": merged, "wraps": wraps,
                 "listing_id": hash(ids[0]) if ids else None, "published_at": NOW, "observed_at": NOW, "value": price if ids else None,
-                "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": [],
+                "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": ["stale"] if cap == 3.0 else [],
                 "market_cap": cap, "volume_24h": volume,
             }
         )  # fmt: skip
@@ -89,7 +90,8 @@ def price_rows_of(rows: Any) -> Any:
 
 
 def shown(catalog: Catalog) -> Any:
-    """Everything that a reader can see of a catalog."""
+    """Everything that a reader can see of a catalog, of which it has counted what is stale."""
+    assert catalog.stale == sum(is_flagged(entry.price) for entry in catalog.entries.values())
     entries = {key: (e.row, detail(catalog, e)) for key, e in catalog.entries.items()}
     listings = {source: dict(ids) for source, ids in catalog.listings.items() if ids}
     orders = [*map(list, (catalog.orders.rank, catalog.orders.volume, catalog.orders.id, catalog.orders.id_all))]
@@ -246,3 +248,31 @@ def test_a_draft_leaves_nothing_behind() -> None:
         assert left() is None
     finally:
         gc.enable()
+
+
+def test_a_draft_tells_what_it_replaced() -> None:
+    """Each entry once, whether its coin was read anew or repriced: what is not told of is freed all at once."""
+    world: World = {key: (1.0, float(key), 1.0, None, frozenset({("a", f"s{key}")}), frozenset()) for key in range(1, 5)}
+    first = built(EMPTY, world, list(world), 1)
+    draft = Draft(first)
+
+    run(draft.add([2, 5], rows_of(world, [2])))
+    run(draft.reprice(price_rows_of(rows_of(world, [3]))))
+
+    assert [id(entry) for entry in draft.replaced] == [id(first.entries[2]), id(first.entries[3])]
+
+
+def test_a_first_quote_of_another_source_adds_the_source() -> None:
+    """What came with a price alone shows the same as reading all of the coin."""
+    world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1"), ("b", "s2")}), frozenset())}
+    rows = rows_of(world, [1])
+    rows.listings[1]["price"] = None
+    draft = Draft(EMPTY)
+    run(draft.add([1], rows))
+    first = run(draft.finish(1, NOW))
+    assert first.entries[1].sources == ("a",)
+
+    draft = Draft(first)
+    run(draft.reprice(price_rows_of(rows_of(world, [1]))))
+
+    assert shown(run(draft.finish(2, NOW))) == shown(built(EMPTY, world, [1], 2))
