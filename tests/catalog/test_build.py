@@ -3,7 +3,7 @@
 import gc
 import weakref
 from array import array
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -262,17 +262,46 @@ def test_a_draft_tells_what_it_replaced() -> None:
     assert [id(entry) for entry in draft.replaced] == [id(first.entries[2]), id(first.entries[3])]
 
 
-def test_a_first_quote_of_another_source_adds_the_source() -> None:
-    """What came with a price alone shows the same as reading all of the coin."""
+_LATER = NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("column", "was", "now"),
+    [
+        ("price", None, 1.0),
+        ("price", 1.0, 2.0),
+        ("market_cap", 1.0, None),
+        ("volume_24h", 1.0, 2.0),
+        ("observed_at", NOW, _LATER),
+        ("fetched_at", NOW, _LATER),
+    ],
+)
+def test_whatever_changes_of_a_quote_is_taken_over(column: str, was: Any, now: Any) -> None:
+    """With a price alone comes the same as with all of the coin: a first quote, and with it another source, and each part of a later one."""
     world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1"), ("b", "s2")}), frozenset())}
+    before, after = rows_of(world, [1]), rows_of(world, [1])
+    before.listings[1][column], after.listings[1][column] = was, now
+    draft, anew = Draft(EMPTY), Draft(EMPTY)
+    run(draft.add([1], before))
+    run(anew.add([1], after))
+
+    draft = Draft(run(draft.finish(1, NOW)))
+    run(draft.reprice(price_rows_of(after)))
+
+    assert shown(run(draft.finish(2, NOW))) == shown(run(anew.finish(2, NOW)))
+
+
+def test_a_price_of_a_listing_that_is_another_coins_does_not_stand() -> None:
+    """Whether the coin is read anew or repriced."""
+    world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1")}), frozenset())}
+    first = built(EMPTY, world, [1], 1)
     rows = rows_of(world, [1])
-    rows.listings[1]["price"] = None
-    draft = Draft(EMPTY)
-    run(draft.add([1], rows))
-    first = run(draft.finish(1, NOW))
-    assert first.entries[1].sources == ("a",)
+    rows.coins[0]["listing_id"] = -1
+    read, repriced = Draft(first), Draft(first)
 
-    draft = Draft(first)
-    run(draft.reprice(price_rows_of(rows_of(world, [1]))))
+    run(read.add([1], rows))
+    run(repriced.reprice(price_rows_of(rows)))
 
-    assert shown(run(draft.finish(2, NOW))) == shown(built(EMPTY, world, [1], 2))
+    for draft in (read, repriced):
+        entry = run(draft.finish(2, NOW)).entries[1]
+        assert (entry.price, entry.row) == (None, None)
