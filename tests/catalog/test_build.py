@@ -277,7 +277,7 @@ _LATER = NOW + timedelta(minutes=1)
     ],
 )
 def test_whatever_changes_of_a_quote_is_taken_over(column: str, was: Any, now: Any) -> None:
-    """With a price alone comes the same as with all of the coin: a first quote, and with it another source, and each part of a later one."""
+    """With a price alone comes the same as with all of the coin: a first quote and so another source, and each part of a later one."""
     world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1"), ("b", "s2")}), frozenset())}
     before, after = rows_of(world, [1]), rows_of(world, [1])
     before.listings[1][column], after.listings[1][column] = was, now
