@@ -48,6 +48,9 @@ async def test_every_answer_carries_the_security_headers(filled: Server) -> None
                     assert headers["Content-Type"].startswith("text/html")
                     assert "frame-ancestors 'none'" in policy
                     assert "default-src 'none'" in policy
+                    assert "base-uri 'none'" in policy  # for this and the next one the default does not count
+                    assert "form-action '" in policy
+                    assert "; script-src 'self'; " in policy
                     assert not [word for word in FORBIDDEN_IN_PAGES if word in policy]
                     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
                     assert "camera=()" in headers["Permissions-Policy"]

@@ -3,7 +3,7 @@
 import gc
 import weakref
 from array import array
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +15,7 @@ from kasparro.catalog.build import Draft
 from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.catalog.sorting import sort_in_pieces
+from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -55,7 +56,7 @@ def rows_of(world: World, keys: list[int], called: World | None = None) -> Any:
             {
                 "coin_key": key, "coin_id": f"coin-{key}", "symbol": symbol, "name": f"Coin {key}", "merged_into": merged, "wraps": wraps,
                 "listing_id": hash(ids[0]) if ids else None, "published_at": NOW, "observed_at": NOW, "value": price if ids else None,
-                "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": [],
+                "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": ["stale"] if cap == 3.0 else [],
                 "market_cap": cap, "volume_24h": volume,
             }
         )  # fmt: skip
@@ -89,7 +90,8 @@ def price_rows_of(rows: Any) -> Any:
 
 
 def shown(catalog: Catalog) -> Any:
-    """Everything that a reader can see of a catalog."""
+    """Everything that a reader can see of a catalog, of which it has counted what is stale."""
+    assert catalog.stale == sum(is_flagged(entry.price) for entry in catalog.entries.values())
     entries = {key: (e.row, detail(catalog, e)) for key, e in catalog.entries.items()}
     listings = {source: dict(ids) for source, ids in catalog.listings.items() if ids}
     orders = [*map(list, (catalog.orders.rank, catalog.orders.volume, catalog.orders.id, catalog.orders.id_all))]
@@ -246,3 +248,60 @@ def test_a_draft_leaves_nothing_behind() -> None:
         assert left() is None
     finally:
         gc.enable()
+
+
+def test_a_draft_tells_what_it_replaced() -> None:
+    """Each entry once, whether its coin was read anew or repriced: what is not told of is freed all at once."""
+    world: World = {key: (1.0, float(key), 1.0, None, frozenset({("a", f"s{key}")}), frozenset()) for key in range(1, 5)}
+    first = built(EMPTY, world, list(world), 1)
+    draft = Draft(first)
+
+    run(draft.add([2, 5], rows_of(world, [2])))
+    run(draft.reprice(price_rows_of(rows_of(world, [3]))))
+
+    assert [id(entry) for entry in draft.replaced] == [id(first.entries[2]), id(first.entries[3])]
+
+
+_LATER = NOW + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("column", "was", "now"),
+    [
+        ("price", None, 1.0),
+        ("price", 1.0, 2.0),
+        ("market_cap", 1.0, None),
+        ("volume_24h", 1.0, 2.0),
+        ("observed_at", NOW, _LATER),
+        ("fetched_at", NOW, _LATER),
+    ],
+)
+def test_whatever_changes_of_a_quote_is_taken_over(column: str, was: Any, now: Any) -> None:
+    """With a price alone comes the same as with all of the coin: a first quote and so another source, and each part of a later one."""
+    world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1"), ("b", "s2")}), frozenset())}
+    before, after = rows_of(world, [1]), rows_of(world, [1])
+    before.listings[1][column], after.listings[1][column] = was, now
+    draft, anew = Draft(EMPTY), Draft(EMPTY)
+    run(draft.add([1], before))
+    run(anew.add([1], after))
+
+    draft = Draft(run(draft.finish(1, NOW)))
+    run(draft.reprice(price_rows_of(after)))
+
+    assert shown(run(draft.finish(2, NOW))) == shown(run(anew.finish(2, NOW)))
+
+
+def test_a_price_of_a_listing_that_is_another_coins_does_not_stand() -> None:
+    """Whether the coin is read anew or repriced."""
+    world: World = {1: (1.0, 2.0, 1.0, None, frozenset({("a", "s1")}), frozenset())}
+    first = built(EMPTY, world, [1], 1)
+    rows = rows_of(world, [1])
+    rows.coins[0]["listing_id"] = -1
+    read, repriced = Draft(first), Draft(first)
+
+    run(read.add([1], rows))
+    run(repriced.reprice(price_rows_of(rows)))
+
+    for draft in (read, repriced):
+        entry = run(draft.finish(2, NOW)).entries[1]
+        assert (entry.price, entry.row) == (None, None)

@@ -18,7 +18,7 @@ from tests.api.factory import NOW, Market
 
 
 async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
-    """The same version is no work; a new one takes over the changed coins and shares the others."""
+    """The same version is no work; a new one takes over the changed coins, shares the others and lets go of what was before."""
     market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
     key = await market.coin("a", 1.0)
     await market.coin("b", 2.0)
@@ -33,6 +33,7 @@ async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
     assert holder.current.find("a") is not first.find("a")
     assert holder.current.find("b") is first.find("b")
     assert holder.current.version == 3
+    assert not holder._replaced
 
 
 async def test_following_equals_reading_anew(db: Database) -> None:

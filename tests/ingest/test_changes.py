@@ -91,24 +91,33 @@ async def test_a_coin_that_sources_delist_does_not_go_silently(db: Database) -> 
     assert "solana" not in back
 
 
-async def test_what_is_shown_of_a_coin_follows_its_listings(db: Database) -> None:
-    """Where nobody quotes it any more, a catalog that was read before shows all the same that its listings are gone."""
-    async with scene(db) as at:
+@pytest.mark.parametrize("publish_seconds", [0.0, 15.0])
+async def test_what_is_shown_of_a_coin_follows_its_listings(db: Database, publish_seconds: float) -> None:
+    """Where nobody quotes it any more, a catalog that was read before shows that its listings are gone, however often the run published."""
+    async with scene(db, publish_seconds=publish_seconds) as at:
         await _first_day(at)
         holder = CatalogHolder(db, at.clock, ["coingecko", "coinpaprika"])
         await holder.refresh()
         at.upstream.removed = {"tether", "usdt-tether"}
+        at.upstream.strike("slow", "/contracts", seconds=1.0)
         await _next_day(at)
         await holder.refresh()
-        shown = holder.current.find("tether")
-        assert shown is not None
-        assert [(n.source, n.active) for n in shown.listings] == [("coingecko", False), ("coinpaprika", False)]
+        assert _active(holder, "tether") == {"coingecko": False, "coinpaprika": False}
+
+
+def _active(holder: CatalogHolder, coin_id: str) -> dict[str, bool]:
+    """Which sources still list a coin, as the catalog shows it."""
+    shown = holder.current.find(coin_id)
+    assert shown is not None
+    return {n.source: n.active for n in shown.listings}
 
 
 async def test_what_a_run_left_that_died_is_told_by_the_next_one(db: Database) -> None:
     """It had stored that two listings are gone, and published nothing; the next run publishes while it works, and at its end."""
     async with scene(db) as at:
         await _first_day(at)
+        holder = CatalogHolder(db, at.clock, ["coingecko", "coinpaprika"])
+        await holder.refresh()
         before = await version(db)
         at.upstream.removed = {"tether", "usdt-tether"}
         async with db.connection() as conn:
@@ -119,6 +128,8 @@ async def test_what_a_run_left_that_died_is_told_by_the_next_one(db: Database) -
         await _next_day(at)
         assert await version(db) > before + 1, "it published once only"
         assert [(c.coin_id, c.kind) for c in await told(db, before)] == [("tether", "vanished")]
+        await holder.refresh()
+        assert _active(holder, "tether") == {"coingecko": False, "coinpaprika": False}
 
 
 async def test_a_coin_that_is_no_longer_quoted_does_not_go_silently(db: Database) -> None:

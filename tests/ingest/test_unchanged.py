@@ -29,3 +29,21 @@ async def test_a_body_that_is_known_need_not_come_again(db: Database) -> None:
         here.upstream.requests.clear()
         await run_once(here.ingest, "command", full=True)
         assert not [r for r in here.upstream.requests if "if-none-match" in r.headers]
+
+
+async def test_a_body_that_was_not_committed_is_read_again(db: Database) -> None:
+    """What the database refused is not known: the next run has it come again, unchanged as it is, and commits it."""
+    async with scene(db) as here:
+        here.upstream.etags = True
+        async with db.connection() as conn:
+            await conn.execute("ALTER TABLE latest_quotes ADD CONSTRAINT refused CHECK (false)")
+            refused = await run_once(here.ingest, "command")
+            await conn.execute("ALTER TABLE latest_quotes DROP CONSTRAINT refused")
+            here.clock.ahead += timedelta(hours=1)
+
+            summary = await run_once(here.ingest, "command")
+
+            quoted = await conn.fetch("SELECT source FROM latest_quotes JOIN listings USING (listing_id) GROUP BY source ORDER BY source")
+        assert "succeeded" not in outcomes(refused).values()
+        assert outcomes(summary) == {"coingecko": "succeeded", "coinpaprika": "succeeded"}
+        assert [row["source"] for row in quoted] == ["coingecko", "coinpaprika"]

@@ -8,7 +8,7 @@ import pytest
 
 from kasparro.store import queries
 
-_ANY_OF_A_LITERAL = re.compile(r"ANY\s*\(\s*\$\d+::text::")
+_ANY_OF_A_LITERAL = re.compile(r"\b(?:ANY|SOME|ALL)\s*\(\W*\d+\W*text\b(?!\[)", re.IGNORECASE)
 
 
 def test_file_is_read_into_queries_by_name() -> None:

@@ -22,7 +22,7 @@ _FILES = {
 # Swagger UI sets styles from its scripts; everything else comes from here, and no script stands in the page.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "frame-ancestors 'none'"
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 _PAGE = b"""<!doctype html>
 <html lang="en">

@@ -120,7 +120,6 @@ class Draft:
             key: int = row[0]
             before = self._entries[key]
             after = self._entries[key] = repricer.entry(before, row)
-            self.replaced.append(before)
             self._count(key, before, after)
             if number % _REPRICED_PER_PIECE == _REPRICED_PER_PIECE - 1:
                 yield
