@@ -1,16 +1,12 @@
 """The pages in a real browser: what is seen, heard and typed."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-
 import pytest
 
 from kasparro.web import figures
 from tests.api.conftest import Server
 from tests.api.factory import Market
-from tests.conftest import Cluster
-from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, chromium
-from tests.web.scene import Scene, made_scene
+from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, chromium, until
+from tests.web.scene import Scene
 from tests.web.test_figures import AMOUNTS, PRICES
 
 pytestmark = pytest.mark.slow
@@ -23,26 +19,6 @@ PAGES = {
     "found-nothing": ("/?q=no+such+coin", "[data-state=on]"),
     "docs": ("/docs", "#operations .opblock"),
 }
-
-
-@pytest.fixture(scope="module")
-async def scene(postgres: Cluster) -> AsyncIterator[Scene]:
-    """The service over the demo's market."""
-    async with made_scene(postgres) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-async def visitor(scene: Scene) -> AsyncIterator[Visitor]:
-    """The browser."""
-    async with chromium() as browser:
-        yield Visitor(browser, scene.url)
-
-
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def _settled(visit: Visit, path: str, there: str) -> None:
@@ -192,7 +168,7 @@ async def test_prices_change_in_place(visitor: Visitor, scene: Scene) -> None:
         async def changed() -> bool:
             return before not in {await listed.text(cell), await alone.text(figure)}
 
-        await _until(changed)
+        await until(changed)
         value = scene.services.catalog.current.find("bitcoin")
         assert value is not None
         assert value.price is not None
@@ -202,7 +178,7 @@ async def test_prices_change_in_place(visitor: Visitor, scene: Scene) -> None:
         async def quoted() -> bool:
             return await alone.text("#quoted tr:has(.chip.is-ok) data") == told and str(value.price.value) in await alone.text("#whence")
 
-        await _until(quoted)
+        await until(quoted)
         assert listed.trouble == alone.trouble == []
 
 
@@ -273,7 +249,7 @@ async def test_the_chart_shows_every_span_and_kind(visitor: Visitor) -> None:
                 now = await visit.text("#chart-said")
                 return words in now and (now != before or now != "")
 
-            await _until(drawn)
+            await until(drawn)
             assert await visit.page.locator("button[aria-pressed=true]").get_by_text(switch, exact=True).count() == 1
         await visit.page.get_by_role("button", name="Candles").click()
         await visit.page.get_by_role("button", name="7 d", exact=True).click()

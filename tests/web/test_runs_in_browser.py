@@ -1,7 +1,6 @@
 """The runs and the review in a real browser: what is seen, heard, typed and decided."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +8,8 @@ import pytest
 from playwright.async_api import Route
 
 from tests.api.conftest import TOKEN
-from tests.conftest import Cluster
-from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, chromium
-from tests.web.scene import Scene, made_scene
+from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, until
+from tests.web.scene import Scene
 
 pytestmark = pytest.mark.slow
 
@@ -28,30 +26,10 @@ PAGES = {
 CHECKED = {("light", WIDE), ("dark", NARROW)}
 
 
-@pytest.fixture(scope="module")
-async def scene(postgres: Cluster) -> AsyncIterator[Scene]:
-    """The service over the demo's market, with questions to decide."""
-    async with made_scene(postgres) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-async def visitor(scene: Scene) -> AsyncIterator[Visitor]:
-    """The browser."""
-    async with chromium() as browser:
-        yield Visitor(browser, scene.url)
-
-
 @pytest.fixture(autouse=True)
 def forgiven(scene: Scene) -> None:
     """What one test guessed closes the review to none of the others."""
     scene.services.__dict__.pop("token", None)
-
-
-async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await holds():
-            await asyncio.sleep(0.05)
 
 
 async def _late(route: Route) -> None:
@@ -130,7 +108,7 @@ async def test_a_run_that_ends_shows_by_itself(visitor: Visitor, scene: Scene) -
         address = await held.get_attribute("href")
         await held.focus()
         await scene.move()
-        await _until(lambda: _counted(visit, ".columns li", before + 1))
+        await until(lambda: _counted(visit, ".columns li", before + 1))
         await visit.page.get_by_text("has ended: succeeded").wait_for(state="attached")
         assert await visit.page.evaluate("window.same") is True  # it was not loaded anew
         assert await visit.page.evaluate("document.activeElement.getAttribute('href')") == address
@@ -190,7 +168,7 @@ async def test_too_many_wrong_tokens_say_how_long_to_wait(visitor: Visitor) -> N
         button = visit.page.locator("#token-form button")
         assert await button.is_disabled()
         assert (await button.inner_text()).startswith("Wait ")
-        await _until(lambda: _is_enabled(visit))
+        await until(lambda: _is_enabled(visit))
         assert await button.inner_text() == "Open the review"
 
 
@@ -279,7 +257,7 @@ async def test_when_all_is_decided_the_page_says_so(visitor: Visitor, scene: Sce
         await visit.page.route("**/admin/judgements?verdict=unsure*", _late)
         for n in range(number - 1, -1, -1):
             await said.first.get_by_role("button", name="Undo").click()
-            await _until(lambda n=n: _counted(visit, "#earlier-list .card .button", n))  # type: ignore[misc]
+            await until(lambda n=n: _counted(visit, "#earlier-list .card .button", n))  # type: ignore[misc]
         await visit.page.get_by_text("Nobody has decided anything yet").wait_for()
         # Of the two that might have been one listing's coin, the rules took the one when the other was still excluded.
         titles = " ".join(await visit.page.locator("article.question h2").all_inner_texts())
