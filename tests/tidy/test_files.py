@@ -10,6 +10,10 @@ from kasparro import settings
 from tests.tidy import tree
 
 FILE_BYTES_MAX = 400_000
+TOP = {
+    *(".containerignore", ".dockerignore", ".env.example", ".gitignore", ".squawk.toml", "pyproject.toml"),
+    *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "Containerfile", "Makefile", "compose.yaml"),
+}
 # Made by others and kept as they made it: what the pages load, which must load nothing from outside.
 VENDORED = ("src/kasparro/api/static/swagger/", "src/kasparro/web/static/charts/")
 CONTRACT_TARGETS = ("run", "test", "env", "lint", "bench", "torture", "lock", "up", "down", "help")
@@ -46,6 +50,11 @@ def test_no_file_names_a_registry() -> None:
 def test_no_file_names_a_path_of_a_build_machine() -> None:
     """A path that exists on one machine only helps nobody."""
     assert not _lines_matching(MACHINE_PATHS)
+
+
+def test_nothing_lies_at_the_top_by_accident() -> None:
+    """Files at the top level are documents, settings and what starts things: what a command has left behind is none of these."""
+    assert {path.name for path in tree.files() if path.parent == tree.ROOT} == TOP
 
 
 def test_files_are_small() -> None:
