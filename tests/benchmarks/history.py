@@ -10,7 +10,6 @@ import json
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from kasparro.demo.market import made_market
 from kasparro.records import Quote
 from kasparro.settings import load
 from kasparro.store import history as stored
-from kasparro.store import partitions, prices, quotes
+from kasparro.store import partitions, prices, quotes, raw_pages
 from kasparro.store.embedded import open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
@@ -201,7 +200,7 @@ def _raw_bytes() -> tuple[float, float]:
     answers.move(5, 300)
     batch = answers.gecko("/coins/markets", {"per_page": str(BATCH_ROWS)})
     tickers = answers.paprika("/tickers", {})
-    each = [len(zlib.compress(json.dumps(rows, separators=(",", ":")).encode())) / len(rows) for rows in (batch, tickers)]
+    each = [len(raw_pages.compressed(json.dumps(rows, separators=(",", ":")).encode())) / len(rows) for rows in (batch, tickers)]
     return each[0], each[1]
 
 

@@ -2,7 +2,6 @@
 
 import io
 import random
-import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from kasparro.errors import KasparroError
 from kasparro.sources.coingecko import CoinGecko
 from kasparro.sources.coinpaprika import CoinPaprika
 from kasparro.sources.http import HttpClient
+from kasparro.store import raw_pages
 from tests.conftest import make_settings
 from tests.torture.processes import Service
 from tests.upstream.fixtures import upstream
@@ -103,7 +103,7 @@ async def _database(url: str) -> str:
     connection = await asyncpg.connect(url)
     tables = await connection.fetch("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
     rows = [row["row"] for table in tables for row in await connection.fetch(f"SELECT t::text AS row FROM {table['relname']} AS t")]
-    pages = [zlib.decompress(row["body"]).decode() for row in await connection.fetch("SELECT body FROM raw_pages")]
+    pages = [raw_pages.decompressed(row["body"]).decode() for row in await connection.fetch("SELECT body FROM raw_pages")]
     await connection.close()
     assert pages
     return "\n".join([*rows, *pages])

@@ -16,6 +16,7 @@ from kasparro.ingest.run import Ingest, run_once
 from kasparro.records import Page, Pieces, Reject, Request, RunSummary
 from kasparro.sources.coingecko import LIST, MARKETS, CoinGecko
 from kasparro.sources.coinpaprika import COINS, TICKERS
+from kasparro.store import raw_pages
 from kasparro.store.pool import Database
 from kasparro.store.run_history import read_standing
 from tests.conftest import Cluster, make_settings
@@ -180,12 +181,29 @@ async def test_only_what_is_asked_for_is_read(ingest: Ingest, db: Database) -> N
     assert [(s.source, s.outcome, s.parts) for s in of_later.sources] == [("coinpaprika", "skipped", 0)]
 
 
-async def test_a_page_that_cannot_be_used_costs_itself(ingest: Ingest, db: Database) -> None:
-    """The run is degraded and names the page; the others are written."""
+async def test_a_page_that_zlib_compressed_is_read_as_any_other(ingest: Ingest, db: Database) -> None:
+    """Pages were kept so before; what is told of them stays the same."""
     await run_once(ingest, "command")
     async with db.connection() as conn:
         await conn.execute("DELETE FROM quotes")
-        await conn.execute("UPDATE raw_pages SET body = $1 WHERE stream = $2 AND part = 'page:2'", zlib.compress(b'{"no":"list"}'), MARKETS)
+        for page in await conn.fetch("SELECT raw_page_id, body FROM raw_pages"):
+            kept = zlib.compress(raw_pages.decompressed(page["body"]), 1)
+            await conn.execute("UPDATE raw_pages SET body = $2 WHERE raw_page_id = $1", page["raw_page_id"], kept)
+
+    summary = await replayed(ingest)
+
+    assert {s.source: s.outcome for s in summary.sources} == {"coingecko": "succeeded", "coinpaprika": "succeeded"}
+    async with db.connection() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM quotes") == 350 + 250 + 250
+
+
+@pytest.mark.parametrize("body", [raw_pages.compressed(b'{"no":"list"}'), raw_pages.compressed(b"[" * 100)[:-1], b"plain"])
+async def test_a_page_that_cannot_be_used_costs_itself(ingest: Ingest, db: Database, body: bytes) -> None:
+    """The run is degraded and names the page, what it holds or that it cannot be read; the others are written."""
+    await run_once(ingest, "command")
+    async with db.connection() as conn:
+        await conn.execute("DELETE FROM quotes")
+        await conn.execute("UPDATE raw_pages SET body = $1 WHERE stream = $2 AND part = 'page:2'", body, MARKETS)
 
     summary = await replayed(ingest)
 

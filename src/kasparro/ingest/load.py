@@ -1,7 +1,6 @@
 """Commits one part: its rows and its checkpoint, in one transaction, the checkpoint last."""
 
 import asyncio
-import zlib
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
@@ -89,7 +88,7 @@ async def commit_page(
             fetched_at=fetch.fetched_at,
             sha256=fetch.digest,
             size=len(fetch.body),
-            compressed=await asyncio.to_thread(zlib.compress, fetch.body, 1),
+            body=await asyncio.to_thread(raw_pages.compressed, fetch.body),
         )
     checkpoint = msgspec.structs.replace(
         due.checkpoint,

@@ -6,7 +6,6 @@ listings are called, which of them have vanished, and which contracts there are.
 """
 
 import asyncio
-import zlib
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
@@ -87,7 +86,7 @@ class Replay(Run):
 
     async def _written(self, work: SourceWork, stream: Stream, stored: raw_pages.StoredPage) -> load.Written:
         source = work.source
-        body = await asyncio.to_thread(zlib.decompress, stored.body)
+        body = await asyncio.to_thread(raw_pages.decompressed, stored.body)
         fetch = load.Fetch(source=source.name, body=body, digest=stored.sha256, fetched_at=stored.fetched_at, calls=0)
         request = Request(source=source.name, stream=stored.stream, part=stored.part, path="")  # asks nobody: it says what the body is
         page = await in_pieces(source.parse(request, body, stored.fetched_at), self.clock)
