@@ -5,7 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -13,8 +13,7 @@ import aiohttp
 import pytest
 
 from kasparro.clock import SystemClock
-from kasparro.errors import RunLostError
-from kasparro.ingest.run import run_once
+from kasparro.errors import RunLostError, RunOpenError
 from kasparro.sources.http import HttpClient
 from kasparro.store.pool import Database
 from tests.conftest import Cluster, make_settings
@@ -193,10 +192,14 @@ async def test_a_run_whose_lease_was_taken_in_mid_run_writes_nothing_more(db: Da
     while upstream.count("/coins/markets", page=2) == 0:
         await asyncio.sleep(0.02)
     upstream.faults.remove(fault)
-    async with db.connection() as conn:
-        await conn.execute("UPDATE runs SET lease_until = now() - interval '1 second', owner_host = 'elsewhere'")
+    opened = None
+    while opened is None:  # what the first one commits meanwhile renews its lease
+        async with db.connection() as conn:
+            await conn.execute("UPDATE runs SET lease_until = now() - interval '1 second', owner_host = 'elsewhere'")
+        with suppress(RunOpenError):
+            opened = await second.open("schedule")
 
-    summary = await run_once(second, "schedule")
+    summary = await second.work(opened, "schedule")
     before, parts = await state(db), await _parts(db)
     with pytest.raises(RunLostError):
         await losing
