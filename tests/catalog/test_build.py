@@ -225,16 +225,21 @@ def _priced_world(amounts: dict[int, tuple[float | None, float | None, float | N
 def test_a_few_coins_are_placed_where_sorting_all_would_put_them(
     amounts: list[tuple[float | None, float | None, float | None]], data: st.DataObject
 ) -> None:
-    """Whichever moved, or got or lost its price, the orders are those of a catalog that was built at once."""
+    """Whichever moved, came, went, or got or lost its price, the orders are those of a catalog that was built at once."""
     world = dict(enumerate(amounts, 1))
     before = built(EMPTY, _priced_world(world), sorted(world), 1)
     few = data.draw(st.lists(st.sampled_from(sorted(world)), max_size=len(world) // 6, unique=True))
     world |= {key: data.draw(_priced) for key in few}
+    for key in data.draw(st.lists(st.sampled_from(few), unique=True)) if few else ():
+        del world[key]
+    came = range(100, 100 + data.draw(st.integers(0, 3)))
+    world |= {key: data.draw(_priced) for key in came}
+    few += came
 
     moved, anew = built(before, _priced_world(world), few, 2), built(EMPTY, _priced_world(world), sorted(world), 2)
 
-    assert list(moved.orders.rank) == list(anew.orders.rank)
-    assert list(moved.orders.volume) == list(anew.orders.volume)
+    for order in ("rank", "volume", "id", "id_all"):
+        assert list(getattr(moved.orders, order)) == list(getattr(anew.orders, order)), order
 
 
 def test_a_draft_leaves_nothing_behind() -> None:

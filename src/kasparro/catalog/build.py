@@ -85,7 +85,7 @@ class Draft:
         self._named: list[int] = []  # coins that are new or are called otherwise
         self._changed: set[int] = set()  # coins that have or had a price
         self._stale = previous.stale
-        self._coins_changed = False  # the set of coins, or of those with a price
+        self._moved: set[int] = set()  # coins that came or went, or of which the first price came or the last one went
         self._same: dict[Any, Any] = {}
 
     def _shared(self, value: Any) -> Any:  # noqa: ANN401  # any that can be a key
@@ -126,7 +126,7 @@ class Draft:
 
     def finish(self, version: int, published_at: datetime | None, *, complete: bool = True) -> Pieces[Catalog]:
         """The catalog. The draft must not be used afterwards."""
-        orders = yield from make_orders(self._entries, self._previous.orders, self._changed, coins_changed=self._coins_changed)
+        orders = yield from make_orders(self._entries, self._previous.orders, self._changed, self._moved)
         catalog = Catalog(
             version=version,
             published_at=published_at,
@@ -171,7 +171,7 @@ class Draft:
         if was is not None or now is not None:
             self._changed.add(key)
         if (was is None) != (now is None) or (before is None) != (after is None):
-            self._coins_changed = True
+            self._moved.add(key)
         self._stale += is_flagged(now) - is_flagged(was)
 
     def _index(self, key: int, before: Entry | None, after: Entry | None, aliases: list[str]) -> None:

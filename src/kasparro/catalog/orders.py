@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
+from typing import Any
 
 from kasparro.catalog.entries import Entry, Orders, Price
 from kasparro.catalog.sorting import sort_in_pieces
@@ -13,42 +14,41 @@ _KEYS_PER_PIECE = 2_000
 _PLACED_PER_PIECE = 200
 _FEW = 4  # with a quarter of the coins placed anew, sorting all costs no more
 
-_Place = tuple[float, float, str]
-_Amounts = Callable[[Price], tuple[float, float]]
+_Amounts = Callable[[Price], tuple[float, ...]]
+# What a coin is sorted by, its id, of which there is one, and its key; empty where it has no place. Flat: nested tuples take three
+# times as long to compare.
+_Place = tuple[Any, ...]
+_PlaceOf = Callable[[int], _Place]
 
 
-def make_orders(entries: dict[int, Entry], previous: Orders, changed: Collection[int], *, coins_changed: bool) -> Pieces[Orders]:
-    """The places of all coins. `changed` are the keys of the coins with a price now or in `previous` of which anything changed."""
+def make_orders(entries: dict[int, Entry], previous: Orders, changed: Collection[int], moved: Collection[int]) -> Pieces[Orders]:
+    """The places of all coins.
+
+    `changed` are the keys of the coins with a price now or in `previous` of which anything changed; `moved` of those that came or
+    went, or have a price and had none, or the other way round.
+    """
     by_id, by_id_all = previous.id, previous.id_all
-    if coins_changed:
-        ids: list[tuple[str, int]] = []
-        for number, entry in enumerate(entries.values()):
-            ids.append((entry.coin_id, entry.coin_key))
-            if number % _KEYS_PER_PIECE == 0:
-                yield
-        ids = yield from sort_in_pieces(ids)
-        by_id, by_id_all = array("i"), array("i")
-        for start in range(0, len(ids), _KEYS_PER_PIECE):
-            keys = [key for _, key in ids[start : start + _KEYS_PER_PIECE]]
-            by_id_all.extend(keys)
-            by_id.extend([key for key in keys if entries[key].price is not None])
+    if len(moved) * _FEW < len(by_id_all):
+        if moved:
+            by_id_all = yield from _placed(by_id_all, moved, _place_by_id(entries))
+            by_id = yield from _placed(by_id, moved, _place_by(entries))
+    elif moved:
+        by_id_all = yield from _sorted(entries, _place_by_id(entries))
+        by_id = array("i")
+        for start in range(0, len(by_id_all), _KEYS_PER_PIECE):
+            by_id.extend([key for key in by_id_all[start : start + _KEYS_PER_PIECE] if entries[key].price is not None])
             yield
-    if len(changed) * _FEW < len(previous.rank):
-        rank = yield from _placed(entries, previous.rank, changed, _by_market_cap)
-        volume = yield from _placed(entries, previous.volume, changed, _by_volume)
-    else:
-        # Most stand about where they stood, which makes sorting them a fraction of the work.
-        rank = yield from _by_amount(entries, by_id if coins_changed else previous.rank, _by_market_cap)
-        yield
-        volume = yield from _by_amount(entries, by_id if coins_changed else previous.volume, _by_volume)
-    yield
-    return Orders(
+    found = []
+    for order, amounts in ((previous.rank, _by_market_cap), (previous.volume, _by_volume)):
+        place = _place_by(entries, amounts)
+        if len(changed) * _FEW < len(order):
+            new = yield from _placed(order, changed, place)
+        else:
+            # Most stand about where they stood, which makes sorting them a fraction of the work.
+            new = yield from _sorted(by_id if moved else order, place)
         # An order that stayed the same is kept once, over all the versions of which the orders are remembered.
-        rank=previous.rank if previous.rank == rank else rank,
-        volume=previous.volume if previous.volume == volume else volume,
-        id=by_id,
-        id_all=by_id_all,
-    )
+        found.append(order if order == new else new)
+    return Orders(rank=found[0], volume=found[1], id=by_id, id_all=by_id_all)
 
 
 def few_in_order(entries: Iterable[Entry], order: str = "rank") -> list[Entry]:
@@ -70,27 +70,21 @@ def place_of(entries: Mapping[int, Entry], keys: "array[int]", entry: Entry, ord
     return bisect_left(keys, key(entry), key=lambda n: key(entries[n]))
 
 
-def _placed(entries: dict[int, Entry], order: "array[int]", changed: Collection[int], amounts: _Amounts) -> Pieces["array[int]"]:
-    """An order with a few of its coins placed anew."""
-
-    def place(key: int) -> _Place:
-        entry = entries[key]
-        first, second = (inf, inf) if entry.price is None else amounts(entry.price)
-        return first, second, entry.coin_id
-
-    kept = [key for key in order if key not in changed]
+def _placed(order: "array[int]", moving: Collection[int], place: _PlaceOf) -> Pieces["array[int]"]:
+    """An order with a few coins placed anew; those without a place are left out."""
+    kept = [key for key in order if key not in moving]
     yield
-    moving = sorted([(place(key), key) for key in changed if key in entries and entries[key].price is not None])
+    places = sorted([wanted for key in moving if (wanted := place(key))])
     yield
     result, done = array("i"), 0
-    for number, (wanted, key) in enumerate(moving):
+    for number, wanted in enumerate(places):
         # They come in order: each stands little behind the one before.
         low, high, step = done, done, 1
         while high < len(kept) and place(kept[high]) < wanted:
             low, high, step = high + 1, high + step, step * 2
         here = bisect_left(kept, wanted, low, min(high, len(kept)), key=place)
         result.extend(kept[done:here])
-        result.append(key)
+        result.append(wanted[-1])
         done = here
         if number % _PLACED_PER_PIECE == 0:
             yield
@@ -98,18 +92,43 @@ def _placed(entries: dict[int, Entry], order: "array[int]", changed: Collection[
     return result
 
 
-def _by_amount(entries: dict[int, Entry], keys: "array[int]", amounts: _Amounts) -> Pieces["array[int]"]:
-    """The coins with a price by two amounts, then by id."""
-    rows: list[tuple[float, float, str, int]] = []  # flat: nested tuples take three times as long to compare
+def _sorted(keys: Iterable[int], place: _PlaceOf) -> Pieces["array[int]"]:
+    """Coins in the order of their places; those without one are left out."""
+    rows: list[_Place] = []
     for number, key in enumerate(keys):
-        entry = entries[key]
-        if entry.price is not None:
-            rows.append((*amounts(entry.price), entry.coin_id, key))
+        where = place(key)
+        if where:
+            rows.append(where)
         if number % _KEYS_PER_PIECE == 0:
             yield
     rows = yield from sort_in_pieces(rows)
-    yield
-    return array("i", [row[3] for row in rows])
+    rows.reverse()
+    result = array("i")
+    while rows:  # let go of in pieces: all at once they take as long as sorting does
+        result.extend([row[-1] for row in reversed(rows[-_KEYS_PER_PIECE:])])
+        del rows[-_KEYS_PER_PIECE:]
+        yield
+    return result
+
+
+def _place_by(entries: Mapping[int, Entry], amounts: _Amounts = lambda _: ()) -> _PlaceOf:
+    """The place of a coin with a price by its amounts, then by id."""
+
+    def place(key: int) -> _Place:
+        entry = entries.get(key)
+        return () if entry is None or entry.price is None else (*amounts(entry.price), entry.coin_id, key)
+
+    return place
+
+
+def _place_by_id(entries: Mapping[int, Entry]) -> _PlaceOf:
+    """The place of any coin by id."""
+
+    def place(key: int) -> _Place:
+        entry = entries.get(key)
+        return () if entry is None else (entry.coin_id, key)
+
+    return place
 
 
 def _by_market_cap(price: Price) -> tuple[float, float]:
