@@ -17,7 +17,7 @@ from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
 
 _ENTRIES_PER_PIECE = 50
-_REPRICED_PER_PIECE = 200
+_REPRICED_PER_PIECE = 50
 _ROWS_PER_PIECE = 1_000
 _SHARED_MAX = 10_000
 

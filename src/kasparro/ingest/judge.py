@@ -96,8 +96,8 @@ class PersonsJudge:
         """Write a word, or its withdrawal, and what follows. Raises RefusedError, with nothing written, where it cannot be followed."""
         listing_id, coin_id, verdict = judgement.listing_id, judgement.coin_id, judgement.verdict
         async with self._database.write() as conn:
-            now = self._clock.now()
-            publication = await Publication.begin(conn, self._settings, now, judged)
+            publication = await Publication.begin(conn, self._settings, self._clock, judged)
+            now = publication.now
             if withdrawn is None:
                 touched = await coins.supersede_pair(conn, listing_id, coin_id, now, publication.version, same_too=verdict == "same")
                 written = await coins.write_judgements(conn, [judgement], now, publication.version)

@@ -1,26 +1,27 @@
 """Turns what was committed into what is served: judgements, coins and prices, under a new catalog version."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import asyncpg
 
-from kasparro.clock import Clock
+from kasparro.clock import Clock, in_pieces
 from kasparro.errors import DatabaseError
 from kasparro.ingest.identity import Identity, Judged, Settledness
 from kasparro.ingest.load import Written
 from kasparro.pricing.choose import choose
 from kasparro.pricing.staleness import STALE, STALE_AFTER
-from kasparro.records import CoinQuote, Price, Resolution
+from kasparro.records import CoinQuote, Pieces, Price, Resolution
 from kasparro.settings import Settings
 from kasparro.store import changes, coins, listings, partitions, prices, quotes, runs
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
 
 _COINS_AT_A_TIME = 500
+_CHOSEN_PER_PIECE = 50
 _BULK_ROWS = 5_000  # written at once, they change what the planner should do
 # Twice the longest time between two quotes of a coin that the plan of calls allows, with room for an outage: docs/budget.md.
 _QUIET_AFTER = timedelta(hours=48)
@@ -109,7 +110,7 @@ class Publisher:
                     await coins.mark_published(conn, self._run_id)
                 self._done(untold, final=final)
                 return False
-            publication = await Publication.begin(conn, self._settings, self._clock.now(), judged)
+            publication = await Publication.begin(conn, self._settings, self._clock, judged)
             coin_keys = set(unpriced)
             if judged is not None:
                 coin_keys |= await publication.write(judged)
@@ -136,18 +137,19 @@ class Publisher:
 class Publication:
     """One catalog version while it is being written, in the caller's transaction."""
 
-    def __init__(self, conn: asyncpg.Connection, settings: Settings, now: datetime, version: int) -> None:
-        self._conn, self._settings, self.now, self.version = conn, settings, now, version
+    def __init__(self, conn: asyncpg.Connection, settings: Settings, clock: Clock, now: datetime, version: int) -> None:
+        self._conn, self._settings, self._clock, self.now, self.version = conn, settings, clock, now, version
 
     @classmethod
-    async def begin(cls, conn: asyncpg.Connection, settings: Settings, now: datetime, judged: Judged | None) -> "Publication":
+    async def begin(cls, conn: asyncpg.Connection, settings: Settings, clock: Clock, judged: Judged | None) -> "Publication":
         """Take the next version. Raises OutdatedError where what was judged rests on another state than the present one."""
+        now = clock.now()
         version = await coins.next_version(conn, now)
         if judged is not None and judged.version != version - 1:
             raise OutdatedError
         today = now.date()
         await partitions.make(conn, ["prices"], [today, today + timedelta(days=1)])
-        return cls(conn, settings, now, version)
+        return cls(conn, settings, clock, now, version)
 
     async def write(self, judged: Judged) -> set[int]:
         """Write what was judged; the keys of the coins that it touches."""
@@ -183,17 +185,27 @@ class Publication:
     async def _write_prices(self, coin_keys: Sequence[int], by_coin: dict[int, list[CoinQuote]]) -> None:
         """What is as it was is not written."""
         published = await prices.latest(self._conn, coin_keys)
-        chosen: dict[int, Price] = {}
-        moved: list[int] = []
-        for key in coin_keys:
-            old = published.get(key)
-            new = choose(by_coin.get(key, ()), old, self.now)
-            if new is None or new == old:
-                continue
-            chosen[key] = new
-            if old is None or (new.value, new.listing_id) != (old.value, old.listing_id):
-                moved.append(key)
+        chosen, moved = await in_pieces(_chosen(coin_keys, by_coin, published, self.now), self._clock)
         if chosen:
             await prices.write(self._conn, chosen, moved, self.now, self.version)
         if gone := [key for key in published if key not in by_coin]:
             await prices.withdraw(self._conn, gone)
+
+
+def _chosen(
+    coin_keys: Sequence[int], by_coin: Mapping[int, Sequence[CoinQuote]], published: Mapping[int, Price], now: datetime
+) -> Pieces[tuple[dict[int, Price], list[int]]]:
+    """The prices of coins that are not as they were, and of which of these the value is another or another listing's."""
+    chosen: dict[int, Price] = {}
+    moved: list[int] = []
+    for number, key in enumerate(coin_keys):
+        if number % _CHOSEN_PER_PIECE == 0:
+            yield
+        old = published.get(key)
+        new = choose(by_coin.get(key, ()), old, now)
+        if new is None or new == old:
+            continue
+        chosen[key] = new
+        if old is None or (new.value, new.listing_id) != (old.value, old.listing_id):
+            moved.append(key)
+    return chosen, moved
