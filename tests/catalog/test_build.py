@@ -17,6 +17,7 @@ from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
+from tests.catalog.columns import in_columns
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -37,7 +38,7 @@ def run(pieces: Pieces[Any]) -> Any:
 def built(previous: Catalog, world: World, keys: list[int], version: int, called: World | None = None) -> Catalog:
     """The catalog after the rows of some coins were read."""
     draft = Draft(previous)
-    run(draft.add(keys, rows_of(world, keys, called)))
+    run(draft.add(keys, in_columns(rows_of(world, keys, called))))
     return run(draft.finish(version, NOW))
 
 
@@ -77,15 +78,9 @@ def rows_of(world: World, keys: list[int], called: World | None = None) -> Any:
 
 def price_rows_of(rows: Any) -> Any:
     """The same rows as far as they tell of prices and quotes, as their queries give them."""
-    prices = [
-        (
-            c["coin_key"], c["listing_id"], c["published_at"], c["observed_at"], c["value"], c["method"], ",".join(c["sources_used"]),
-            c["spread_pct"], c["confidence"], ",".join(c["flags"]), c["market_cap"], c["volume_24h"],
-        )
-        for c in rows.coins
-    ]  # fmt: skip
-    columns = ("listing_id", "price", "market_cap", "volume_24h", "observed_at", "fetched_at")
-    quotes = [tuple(n[name] for name in columns) for n in rows.listings if n["price"] is not None]
+    of = in_columns(rows)
+    prices = [(c[0], *c[6:11], ",".join(c[11]), *c[12:14], ",".join(c[14]), *c[15:]) for c in of.coins]
+    quotes = [(n[9], *n[15:]) for n in of.listings if n[15] is not None]
     return SimpleNamespace(prices=prices, quotes=quotes)
 
 
@@ -261,7 +256,7 @@ def test_a_draft_tells_what_it_replaced() -> None:
     first = built(EMPTY, world, list(world), 1)
     draft = Draft(first)
 
-    run(draft.add([2, 5], rows_of(world, [2])))
+    run(draft.add([2, 5], in_columns(rows_of(world, [2]))))
     run(draft.reprice(price_rows_of(rows_of(world, [3]))))
 
     assert [id(entry) for entry in draft.replaced] == [id(first.entries[2]), id(first.entries[3])]
@@ -287,8 +282,8 @@ def test_whatever_changes_of_a_quote_is_taken_over(column: str, was: Any, now: A
     before, after = rows_of(world, [1]), rows_of(world, [1])
     before.listings[1][column], after.listings[1][column] = was, now
     draft, anew = Draft(EMPTY), Draft(EMPTY)
-    run(draft.add([1], before))
-    run(anew.add([1], after))
+    run(draft.add([1], in_columns(before)))
+    run(anew.add([1], in_columns(after)))
 
     draft = Draft(run(draft.finish(1, NOW)))
     run(draft.reprice(price_rows_of(after)))
@@ -304,7 +299,7 @@ def test_a_price_of_a_listing_that_is_another_coins_does_not_stand() -> None:
     rows.coins[0]["listing_id"] = -1
     read, repriced = Draft(first), Draft(first)
 
-    run(read.add([1], rows))
+    run(read.add([1], in_columns(rows)))
     run(repriced.reprice(price_rows_of(rows)))
 
     for draft in (read, repriced):

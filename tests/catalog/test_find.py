@@ -10,6 +10,7 @@ from kasparro.catalog.build import Draft
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.catalog.find import by_address, by_symbol, near_ids, wrapped_coin, wrapping_coins
 from kasparro.records import Pieces
+from tests.catalog.columns import in_columns
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -49,7 +50,7 @@ def _catalog(*coins: dict[str, Any]) -> Catalog:
         if "address" in coin:
             rows.contracts.append({"listing_id": key, "platform": "eth", "address": coin["address"]})
     draft = Draft(EMPTY)
-    _end(draft.add(range(1, len(coins) + 1), rows))
+    _end(draft.add(range(1, len(coins) + 1), in_columns(rows)))
     return _end(draft.finish(1, NOW))
 
 

@@ -1,6 +1,6 @@
 """From rows to a catalog: pure, in pieces, building on what the previous catalog has."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from sys import intern
 from typing import Any, Protocol, TypeVar
@@ -21,13 +21,13 @@ _REPRICED_PER_PIECE = 50
 _ROWS_PER_PIECE = 1_000
 _SHARED_MAX = 10_000
 
+_COIN_ID, _MERGED_INTO = 1, 4  # of a coin's row
+_JUDGEMENT_ID, _LISTING_ID, _SOURCE, _SOURCE_ID = 1, 9, 10, 11  # of a listing's
+
 T = TypeVar("T")
 
 
-class Row(Protocol):
-    """A row of a query's answer, by column name."""
-
-    def __getitem__(self, name: str, /) -> Any: ...  # noqa: ANN401  # columns are of any type
+Row = Sequence[Any]  # a row of a query's answer, columns in the order of store/sql/catalog_rows.sql: by name each would be looked up
 
 
 class Rows(Protocol):
@@ -58,14 +58,14 @@ def _contracts(judgement: Judgement, given: Collection[tuple[str, str]], before:
 def _by_coin(rows: Iterable[Row]) -> Pieces[dict[int, list[Row]]]:
     found: dict[int, list[Row]] = {}
     for number, row in enumerate(rows):
-        found.setdefault(row["coin_key"], []).append(row)
+        found.setdefault(row[0], []).append(row)
         if number % _ROWS_PER_PIECE == 0:
             yield
     return found
 
 
 def _by_source(row: Row) -> tuple[str, str]:
-    return row["source"], row["source_id"]
+    return row[_SOURCE], row[_SOURCE_ID]
 
 
 class Draft:
@@ -99,16 +99,15 @@ class Draft:
         listings = yield from _by_coin(rows.listings)
         contracts: Contracts = {}
         spelled: dict[str, str] = {}  # an address that both sources give is kept once
-        for number, row in enumerate(rows.contracts):
-            address = spelled.setdefault(row["address"], row["address"])
-            contracts.setdefault(row["listing_id"], []).append((intern(row["platform"]), address))
+        for number, (listing_id, platform, address) in enumerate(rows.contracts):
+            contracts.setdefault(listing_id, []).append((intern(platform), spelled.setdefault(address, address)))
             if number % _ROWS_PER_PIECE == 0:
                 yield
         aliases = yield from _by_coin(rows.aliases)
         coins = yield from _by_coin(rows.coins)
         for number, key in enumerate(coin_keys):
             coin = coins.get(key)
-            self._put(key, coin[0] if coin else None, listings.get(key, []), contracts, [row["alias"] for row in aliases.get(key, ())])
+            self._put(key, coin[0] if coin else None, listings.get(key, []), contracts, [row[1] for row in aliases.get(key, ())])
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
 
@@ -151,15 +150,16 @@ class Draft:
         before = self._entries.pop(key, None)
         after: Entry | None = None
         if coin is not None:
-            self._keys.set(coin["coin_id"], key)
-            if coin["merged_into"] is None:
+            merged_into = coin[_MERGED_INTO]
+            self._keys.set(coin[_COIN_ID], key)
+            if merged_into is None:
                 self._merged.drop(key)
                 after = self._entry(coin, listings, contracts, aliases, before)
                 self._entries[key] = after
                 if before is None or (before.name, before.symbol) != (after.name, after.symbol):
                     self._named.append(key)
             else:
-                self._merged.set(key, coin["merged_into"])
+                self._merged.set(key, merged_into)
         self._index(key, before, after, aliases)
         self._count(key, before, after)
 
@@ -175,46 +175,61 @@ class Draft:
         self._stale += is_flagged(now) - is_flagged(was)
 
     def _index(self, key: int, before: Entry | None, after: Entry | None, aliases: list[str]) -> None:
-        for alias in before.aliases if before else ():
-            if alias not in aliases and self._aliases.now.get(alias) == key:
-                self._aliases.drop(alias)
+        if before is not None:
+            self._leave(key, before, after, aliases)
         for alias in aliases:
             self._aliases.set(alias, key)
-        for listing in before.listings if before else ():
-            ids = self._listings[listing.source]
-            # Where the listing has joined another coin that was taken over earlier, it is that coin's already.
-            if ids.now.get(listing.source_id) == key and (
-                after is None or listing.listing_id not in {n.listing_id for n in after.listings}
-            ):
-                ids.drop(listing.source_id)
         for listing in after.listings if after else ():
-            self._listings.setdefault(listing.source, OnWrite({})).set(listing.source_id, key)
+            self._listings_of(listing.source).set(listing.source_id, key)
         self._symbols.move(key, symbols(before), symbols(after))
         self._addresses.move(key, addresses(before), addresses(after))
         self._wrapping.move(key, wrapped(before), wrapped(after))
 
+    def _leave(self, key: int, before: Entry, after: Entry | None, aliases: list[str]) -> None:
+        """Take a coin from the aliases and listings that it had and has not."""
+        for alias in before.aliases:
+            if alias not in aliases and self._aliases.now.get(alias) == key:
+                self._aliases.drop(alias)
+        has = {n.listing_id for n in after.listings} if after else ()
+        for listing in before.listings:
+            ids = self._listings[listing.source]
+            # Where the listing has joined another coin that was taken over earlier, it is that coin's already.
+            if listing.listing_id not in has and ids.now.get(listing.source_id) == key:
+                ids.drop(listing.source_id)
+
+    def _listings_of(self, source: str) -> OnWrite:
+        ids = self._listings.get(source)
+        if ids is None:
+            ids = self._listings[source] = OnWrite({})
+        return ids
+
     def _entry(self, coin: Row, rows: list[Row], contracts: Contracts, aliases: list[str], before: Entry | None) -> Entry:
-        coin_id: str = before.coin_id if before else coin["coin_id"]
-        symbol: str = intern(coin["symbol"])
-        name: str = before.name if before and before.name == coin["name"] else coin["name"]
+        coin_key, coin_id, symbol, name, _, wraps, chosen_id, *price_columns = coin
+        if before:  # what stayed is kept
+            coin_id, name = before.coin_id, before.name if before.name == name else name
+        symbol = intern(symbol)
         known = {n.judgement.judgement_id: n.judgement for n in before.listings} if before else {}
         given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
         others: list[Judgement] = []
+        chosen: ListingEntry | None = None
         for row in sorted(rows, key=_by_source) if len(rows) > 1 else rows:
             # A judgement never changes: it is superseded by another one.
-            judgement = known.get(row["judgement_id"]) or self._judgement(row, coin_id)
-            if judgement.verdict == "same":
-                has = _contracts(judgement, contracts.get(row["listing_id"], ()), given.get(row["listing_id"], ()))
-                listings.append(self._listing(row, judgement, has, name))
-            else:
+            judgement = known.get(row[_JUDGEMENT_ID]) or self._judgement(row, coin_id)
+            if judgement.verdict != "same":
                 others.append(judgement)
+                continue
+            listing_id = row[_LISTING_ID]
+            has = _contracts(judgement, contracts.get(listing_id, ()), given.get(listing_id, ()))
+            listing = self._listing(row, judgement, has, name)
+            listings.append(listing)
+            if listing_id == chosen_id:
+                chosen = listing
         # A price stands only while the listing that it comes from is the coin.
-        chosen = next((n for n in listings if n.listing_id == coin["listing_id"]), None)
-        price = None if chosen is None else self._price(coin, chosen)
+        price = None if chosen is None else self._price(price_columns, chosen)
         sources = self._sources(listings, quoted=price is not None)
         return Entry(
-            coin_key=coin["coin_key"],
+            coin_key=coin_key,
             coin_id=coin_id,
             symbol=symbol,
             name=name,
@@ -222,7 +237,7 @@ class Draft:
             listings=tuple(listings),
             others=tuple(others),
             aliases=tuple(aliases),
-            wraps=coin["wraps"],
+            wraps=wraps,
             price=price,
             row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
         )
@@ -234,40 +249,43 @@ class Draft:
         return sources
 
     def _judgement(self, row: Row, coin_id: str) -> Judgement:
-        source_id: str = row["source_id"]
+        _, judgement_id, verdict, rule, confidence, evidence, decided_by, note, created_at, _, source, source_id, *_ = row
         return Judgement(
-            judgement_id=row["judgement_id"],
-            source=intern(row["source"]),
+            judgement_id=judgement_id,
+            source=intern(source),
             source_id=coin_id if source_id == coin_id else source_id,
-            verdict=intern(row["verdict"]),  # type: ignore[arg-type]  # the table's own constraint
-            rule=intern(row["rule"]),
-            confidence=self._shared(row["confidence"]),
-            evidence=self._evidence(row["evidence"]),
-            decided_by=intern(row["decided_by"]),
-            note=row["note"],
-            created_at=self._shared(row["created_at"]),
+            verdict=intern(verdict),  # type: ignore[arg-type]  # the table's own constraint
+            rule=intern(rule),
+            confidence=self._shared(confidence),
+            evidence=self._evidence(evidence),
+            decided_by=intern(decided_by),
+            note=note,
+            created_at=self._shared(created_at),
         )
 
     def _listing(self, row: Row, judgement: Judgement, contracts: tuple[Contract, ...], name: str) -> ListingEntry:
+        listing_id, _, _, symbol, listing_name, active, price, market_cap, volume_24h, observed_at, fetched_at = row[_LISTING_ID:]
+        source, source_id = judgement.source, judgement.source_id
+        quote = None
+        if price is not None:
+            quote = Quote(
+                source=source,
+                source_id=source_id,
+                price=price,
+                market_cap=market_cap,
+                volume_24h=volume_24h,
+                observed_at=observed_at,
+                fetched_at=self._shared(fetched_at),
+            )
         return ListingEntry(
-            listing_id=row["listing_id"],
-            source=judgement.source,
-            source_id=judgement.source_id,
-            symbol=intern(row["symbol"]),
-            name=name if row["name"] == name else row["name"],
-            active=row["active"],
+            listing_id=listing_id,
+            source=source,
+            source_id=source_id,
+            symbol=intern(symbol),
+            name=name if listing_name == name else listing_name,
+            active=active,
             contracts=contracts,
-            quote=None
-            if row["price"] is None
-            else Quote(
-                source=judgement.source,
-                source_id=judgement.source_id,
-                price=row["price"],
-                market_cap=row["market_cap"],
-                volume_24h=row["volume_24h"],
-                observed_at=row["observed_at"],
-                fetched_at=self._shared(row["fetched_at"]),
-            ),
+            quote=quote,
             judgement=judgement,
         )
 
@@ -277,18 +295,19 @@ class Draft:
             known = self._same[text] = msgspec.Raw(text.encode())
         return known
 
-    def _price(self, coin: Row, chosen: ListingEntry) -> Price:
+    def _price(self, columns: Row, chosen: ListingEntry) -> Price:
+        published_at, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h = columns
         return Price(
-            value=coin["value"],
+            value=value,
             source=chosen.source,
             source_id=chosen.source_id,
-            observed_at=coin["observed_at"],
-            published_at=self._shared(coin["published_at"]),
-            method=intern(coin["method"]),
-            sources_used=self._shared(tuple(coin["sources_used"])),
-            spread_pct=coin["spread_pct"],
-            confidence=self._shared(coin["confidence"]),
-            flags=self._shared(tuple(coin["flags"])),
-            market_cap=coin["market_cap"],
-            volume_24h=coin["volume_24h"],
+            observed_at=observed_at,
+            published_at=self._shared(published_at),
+            method=intern(method),
+            sources_used=self._shared(tuple(sources_used)),
+            spread_pct=spread_pct,
+            confidence=self._shared(confidence),
+            flags=self._shared(tuple(flags)),
+            market_cap=market_cap,
+            volume_24h=volume_24h,
         )

@@ -18,19 +18,20 @@ class OnWrite(msgspec.Struct):
     def set(self, key: object, value: object) -> None:
         """Let a key have a value."""
         if self.now.get(key) != value:
-            self._copy()
+            if not self.own:
+                self._copy()
             self.now[key] = value
 
     def drop(self, key: object) -> None:
         """Forget a key."""
         if key in self.now:
-            self._copy()
+            if not self.own:
+                self._copy()
             del self.now[key]
 
     def _copy(self) -> None:
-        if not self.own:
-            self.now = dict(self.now)
-            self.own = True
+        self.now = dict(self.now)
+        self.own = True
 
 
 class Groups(OnWrite):
@@ -48,11 +49,10 @@ class Groups(OnWrite):
                 self._join(key, coin_key)
 
     def _join(self, key: object, coin_key: int) -> None:
-        keys = members(self.now, key)
-        if not keys:  # as for most
-            self._copy()
-            self.now[key] = coin_key
-        elif coin_key not in keys:
+        found = self.now.get(key)
+        if found is None:  # as for most
+            self.set(key, coin_key)
+        elif coin_key not in (keys := _several(found)):
             self.set(key, tuple(sorted((*keys, coin_key))))
 
     def _leave(self, key: object, coin_key: int) -> None:
@@ -66,7 +66,11 @@ class Groups(OnWrite):
 def members(groups: Any, key: object) -> tuple[int, ...]:  # noqa: ANN401  # a mapping of any key to one coin key or several
     """The coins that have a key, ascending."""
     found = groups.get(key)
-    return () if found is None else (found,) if isinstance(found, int) else found
+    return () if found is None else _several(found)
+
+
+def _several(found: Any) -> tuple[int, ...]:  # noqa: ANN401  # a coin key or several
+    return (found,) if isinstance(found, int) else found
 
 
 def folded_symbol(text: str) -> str:
@@ -87,7 +91,10 @@ def symbols(entry: Entry | None) -> Collection[str]:
 
 def addresses(entry: Entry | None) -> Collection[str]:
     """What the index by address has of a coin."""
-    return () if entry is None else dict.fromkeys(folded_address(contract.address) for n in entry.listings for contract in n.contracts)
+    if entry is None:
+        return ()
+    found = [folded_address(contract.address) for n in entry.listings for contract in n.contracts]
+    return dict.fromkeys(found) if len(found) > 1 else found
 
 
 def wrapped(entry: Entry | None) -> Collection[int]:
