@@ -148,16 +148,17 @@ async def test_requests_that_are_not_plain_are_answered_in_order(filled: Server,
     assert answer.count(b"HTTP/1.1 200 OK\r\n") == answers
 
 
-def test_what_is_kept_is_bounded(filled: Server) -> None:
-    """The least recently used answers go first."""
+@pytest.mark.parametrize(("query", "body", "answers"), [(b"", b"x" * 900_000, 60), (b"&x=" + b"y" * 8_000, b"[]", 4_000)])
+def test_what_is_kept_is_bounded(filled: Server, query: bytes, body: bytes, answers: int) -> None:
+    """By all that an answer takes, its own address included; the least recently used go first."""
     hot = HotAnswers(filled.services)
-    catalog = filled.services.catalog.current
-    for n in range(60):
-        hot.keep(catalog, b"/data?limit=%d" % n, None, "/data", [(b"etag", b'W/"1"')], b"x" * 900_000)
-        hot.answer(b"/data?limit=0", (), (), None, with_body=False)
-    assert sum(kept.size for kept in hot._kept.values()) <= KEPT_BYTES
-    assert hot.answer(b"/data?limit=0", (), (), None, with_body=True) is not None
-    assert hot.answer(b"/data?limit=1", (), (), None, with_body=True) is None
+    catalog, first = filled.services.catalog.current, b"/data?limit=0" + query
+    for n in range(answers):
+        hot.keep(catalog, b"/data?limit=%d%b" % (n, query), None, "/data", [(b"etag", b'W/"1"')], body)
+        hot.answer(first, (), (), None, with_body=False)
+    assert sum(len(target) + len(kept.body) for (target, _), kept in hot._kept.items()) <= hot._bytes <= KEPT_BYTES
+    assert hot.answer(first, (), (), None, with_body=True) is not None
+    assert hot.answer(b"/data?limit=1" + query, (), (), None, with_body=True) is None
 
 
 def test_a_coin_is_encoded_once_for_all_that_ask(filled: Server) -> None:
@@ -166,8 +167,9 @@ def test_a_coin_is_encoded_once_for_all_that_ask(filled: Server) -> None:
     assert hot.answer(b"/coins/coin-2", (), (), None, with_body=True) is not None
     made = hot._find(b"/coins/coin-2", None)
     assert made is not None
+    counted = hot._bytes
     assert hot._find(b"/coins/coin-2", None) is made
-    assert hot._bytes == made.size
+    assert hot._bytes == counted
 
 
 def test_what_is_kept_goes_with_its_catalog(filled: Server) -> None:

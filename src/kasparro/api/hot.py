@@ -20,6 +20,9 @@ from kasparro.store.run_history import RunHead
 KEPT_BYTES = 24_000_000
 KEPT_BODY_BYTES = 1_000_000
 
+_Key = tuple[bytes, Encoding | None]  # target, encoding
+_APIECE = 300  # bytes that the objects around an answer take
+_OWN_LINES = frozenset({b"etag", b"content-length"})
 _COIN = b"/coins/"
 _COIN_ROUTE = "/coins/{coin_id}"
 # A request with one of these is not as simple as those that are answered here.
@@ -27,18 +30,12 @@ _UNUSUAL = frozenset({b"content-length", b"transfer-encoding", b"expect", b"upgr
 
 
 class Kept(NamedTuple):
-    """An answer, but for what belongs to one request."""
+    """A 200, but for what belongs to one request."""
 
     route: str
     etag: bytes
-    head: bytes  # status line and headers of the 200
-    not_modified: bytes  # status line and headers of the 304
+    headers: bytes  # as they go over the wire, but for ETag and Content-Length; those of all coins are one object
     body: bytes
-
-    @property
-    def size(self) -> int:
-        """Bytes that it keeps."""
-        return len(self.head) + len(self.not_modified) + len(self.body)
 
 
 class HotAnswers:
@@ -50,7 +47,7 @@ class HotAnswers:
         self._limit = services.rate_limit
         self._ids = RequestIds(services.random)
         self._catalog: Catalog = EMPTY
-        self._kept: OrderedDict[tuple[bytes, Encoding | None], Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._bytes = 0
         self._given: Sequence[Header] = ()  # the server's own headers, and their lines
         self._given_lines = b""
@@ -71,14 +68,14 @@ class HotAnswers:
             return
         self._put((target, encoding), _kept(route, headers, body))
 
-    def _put(self, key: tuple[bytes, Encoding | None], kept: Kept) -> Kept:
+    def _put(self, key: _Key, kept: Kept) -> Kept:
         before = self._kept.pop(key, None)
         if before is not None:
-            self._bytes -= before.size
+            self._bytes -= _size(key, before)
         self._kept[key] = kept
-        self._bytes += kept.size
+        self._bytes += _size(key, kept)
         while self._bytes > KEPT_BYTES:
-            self._bytes -= self._kept.popitem(last=False)[1].size
+            self._bytes -= _size(*self._kept.popitem(last=False))
         return kept
 
     def answer(
@@ -109,8 +106,9 @@ class HotAnswers:
         self._metrics.observe_request(kept.route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)
         if given is not self._given:
             self._given, self._given_lines = given, lines(given)
+        head = _CHANGED % (kept.etag, len(kept.body), kept.headers) if changed else _NOT_MODIFIED % kept.etag
         return b"%b%b%bx-request-id: %b\r\nserver-timing: app;dur=%.2f\r\n\r\n%b" % (
-            kept.head if changed else kept.not_modified,
+            head,
             self._given_lines,
             self._cors_lines if origin == self._cors_origin else self._cors_said(origin),
             self._ids.accepted(request_id),
@@ -154,19 +152,17 @@ def _coin(catalog: Catalog, target: bytes) -> Kept | None:
     entry = None if key is None else catalog.entries.get(key)
     if entry is None or entry.wraps is not None or key in catalog.wrapped or not catalog.complete:
         return None
-    body = detail(catalog, entry)
-    etag = conditional.etag(catalog, target, b"").encode()
-    head = b"HTTP/1.1 200 OK\r\netag: %b\r\n%bcontent-length: %d\r\n%b" % (etag, _COIN_HEADERS, len(body), _DATA)
-    return Kept(_COIN_ROUTE, etag, head, _not_modified(etag), body)
+    return Kept(_COIN_ROUTE, conditional.etag(catalog, target, b"").encode(), _COIN_HEADERS, detail(catalog, entry))
 
 
 def _kept(route: str, headers: Sequence[Header], body: bytes) -> Kept:
     etag = next(value for name, value in headers if name == b"etag")
-    return Kept(route, etag, b"HTTP/1.1 200 OK\r\n" + lines(headers), _not_modified(etag), body)
+    return Kept(route, etag, lines(header for header in headers if header[0] not in _OWN_LINES), body)
 
 
-def _not_modified(etag: bytes) -> bytes:
-    return b"HTTP/1.1 304 Not Modified\r\netag: %b\r\nvary: Accept-Encoding\r\n%b" % (etag, _EVERY)
+def _size(key: _Key, kept: Kept) -> int:
+    """Bytes that keeping an answer takes, about."""
+    return len(key[0]) + len(kept.headers) + len(kept.body) + _APIECE
 
 
 def _matches(if_none_match: bytes, etag: bytes) -> bool:
@@ -180,5 +176,6 @@ def _negotiated(accept: bytes) -> Encoding | None:
     return negotiate(accept.decode("latin-1"))
 
 
-_COIN_HEADERS = b"cache-control: no-cache\r\ncontent-type: application/json\r\nvary: Accept-Encoding\r\n"
-_DATA, _EVERY = lines(DATA), lines(EVERY)
+_COIN_HEADERS = b"cache-control: no-cache\r\ncontent-type: application/json\r\nvary: Accept-Encoding\r\n" + lines(DATA)
+_CHANGED = b"HTTP/1.1 200 OK\r\netag: %b\r\ncontent-length: %d\r\n%b"
+_NOT_MODIFIED = b"HTTP/1.1 304 Not Modified\r\netag: %b\r\nvary: Accept-Encoding\r\n" + lines(EVERY)
