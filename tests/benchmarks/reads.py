@@ -55,6 +55,7 @@ def cases(service: Service) -> list[Case]:
         Case("/data?limit=1000", ["/data?limit=1000"], usual=True, per_nginx=2.8),
         Case("the same, 304", ["/data?limit=50"], kind="304", per_nginx=2.5),
         Case(f"/coins/{{id}}, {len(ids):,} coins", [f"/coins/{i}" for i in ids], per_first=1.1),
+        Case(f"/coins/{{id}}, all {len(priced):,}", [f"/coins/{i}" for i in priced]),  # more than are kept: each is made anew
         Case("/data?limit=50, HEAD", ["/data?limit=50"], kind="HEAD"),
         Case("/data?limit=50, gzip", ["/data?limit=50"], gzip),
         Case("/data?limit=50, zstd", ["/data?limit=50"], zstd),
