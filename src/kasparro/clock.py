@@ -79,8 +79,8 @@ async def in_pieces(work: Generator[None, None, T], clock: Clock) -> T:
     """
     turn = _TURNS.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     while True:
-        await clock.sleep(0)
         async with turn:
+            await clock.sleep(0)  # with the turn in hand, or another work would take it in the same pass of the loop
             started = clock.monotonic()
             while clock.monotonic() - started < _SLICE_SECONDS:
                 try:
