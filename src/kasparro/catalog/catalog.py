@@ -182,14 +182,14 @@ class CatalogHolder:
 
     async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
         """Take over everything: first the coins with a price, so that these are served at once after a start."""
-        priced, others = await catalog_rows.read_coin_keys(conn)
         self._remembered = RememberedOrders()
-        draft = await self._drafted(conn, EMPTY, priced)
-        await self._swap(draft, priced, version, published_at, complete=not others)
-        if others:
-            draft = await self._drafted(conn, self.current, others)
-            await self._swap(draft, others, version, published_at)
-        return len(priced) + len(others)
+        base, coins = EMPTY, 0
+        for priced in (True, False):
+            keys = await catalog_rows.read_coin_keys(conn, priced=priced)
+            draft = await self._drafted(conn, base, keys)
+            await self._swap(draft, keys, version, published_at, complete=not priced)
+            base, coins = self.current, coins + len(keys)
+        return coins
 
     async def _swap(
         self,

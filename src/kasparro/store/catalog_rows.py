@@ -49,10 +49,9 @@ async def read_published(conn: asyncpg.Connection) -> tuple[int, datetime | None
     return row["version"], row["published_at"]
 
 
-async def read_coin_keys(conn: asyncpg.Connection) -> tuple[list[int], list[int]]:
-    """Every coin: those with a price, and the others."""
-    rows = await conn.fetch(_SQL["select_coin_keys"])
-    return [row["coin_key"] for row in rows if row["priced"]], [row["coin_key"] for row in rows if not row["priced"]]
+async def read_coin_keys(conn: asyncpg.Connection, *, priced: bool) -> list[int]:
+    """The coins with a price, or the others."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_priced_coin_keys" if priced else "select_other_coin_keys"])]
 
 
 async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> tuple[list[int], list[int]]:

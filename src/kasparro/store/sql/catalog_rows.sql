@@ -11,11 +11,13 @@ FROM catalog_version v;
 -- The version that the snapshot's rows belong to.
 SELECT version, published_at, published_run_id FROM catalog_version;
 
--- name: select_coin_keys
--- Every coin, merged ones included, those with a price first.
-SELECT c.coin_key, p.coin_key IS NOT NULL AS priced
-FROM coins AS c LEFT JOIN latest_prices AS p USING (coin_key)
-ORDER BY priced DESC, c.coin_key;
+-- name: select_priced_coin_keys
+-- The coins with a price.
+SELECT coin_key FROM latest_prices ORDER BY coin_key;
+
+-- name: select_other_coin_keys
+-- The other coins, merged ones included.
+SELECT coin_key FROM coins AS c WHERE NOT EXISTS (SELECT FROM latest_prices AS p WHERE p.coin_key = c.coin_key) ORDER BY coin_key;
 
 -- name: select_changed_coin_keys
 -- Coins of which anything changed after a version, and whether that is no more than the price. latest_prices has no index on it, which
