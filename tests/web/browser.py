@@ -28,6 +28,8 @@ _FLAGS = (
     # One process draws all pages: to start one for each takes an eighth of the time.
     "--renderer-process-limit=1",
 )
+# What is still fading in has no contrast yet: every motion that has an end is led to it.
+_STILL = "document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime < Infinity).forEach((one) => one.finish())"
 _SHOTS = os.environ.get("KASPARRO_TEST_SCREENSHOTS")
 
 
@@ -75,6 +77,7 @@ class Visit:
         """What axe-core finds, best practices included. It is put in as a script of the browser's, which no page's policy concerns."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text(encoding="utf-8") + "; undefined")
+        await self.page.evaluate(_STILL)
         found: dict[str, Any] = await self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [f"{v['id']}: {n['html'][:160]} ({n['failureSummary']})" for v in found["violations"] for n in v["nodes"]]
 
