@@ -74,7 +74,7 @@ lint: $(DEVELOPMENT) ## ruff, mypy, import contracts, migrations
 .PHONY: pytest
 pytest: $(DEVELOPMENT) $(AXE) ## the tests alone; ARGS='-k name' narrows them
 	@mkdir -p '$(TEST_HOME)'
-	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 .PHONY: torture
 torture: $(DEVELOPMENT) ## the long failure tests

@@ -23,6 +23,9 @@ from kasparro.store.embedded import EmbeddedServer, open_embedded
 from kasparro.store.migrate import migrate
 from kasparro.store.pool import Database
 from tests import pristine
+from tests.workers import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
 
 # How long an example takes, or making one, says how busy the machine is.
 hypothesis.settings.register_profile("kasparro", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

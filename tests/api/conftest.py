@@ -112,7 +112,8 @@ class Server:
 @asynccontextmanager
 async def serving(services: Dependencies, *, quick: bool = True) -> AsyncIterator[str]:
     """The API on a free port of the loopback, in this event loop; its URL. Not `quick`: with uvicorn's own protocol."""
-    with socket.socket() as listener:
+    # Of a socket that does not say so, asyncio does not know that it is TCP, and lets half an answer wait for the other half's receipt.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         hot = HotAnswers(services)
         protocol = protocol_of(hot) if quick else "httptools"

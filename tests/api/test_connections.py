@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 
 import msgspec
+import pytest
 import uvicorn
 
 from kasparro.api.connections import HEAD_BYTES_MAX, BoundedProtocol, Unfinished, close_late
+
+pytestmark = pytest.mark.slow  # each waits whether something stays open
 
 
 class Slow:

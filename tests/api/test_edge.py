@@ -231,6 +231,7 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(filled: Server, me
     assert ("HEAD" in headers["Allow"]) == ("GET" in headers["Allow"])
 
 
+@pytest.mark.slow
 async def test_a_fault_of_the_service_is_a_problem_too(filled: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """500 with the request's id and nothing of what went wrong."""
     monkeypatch.setattr(filled.services.catalog, "current", None)

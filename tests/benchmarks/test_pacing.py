@@ -47,6 +47,7 @@ async def stalling() -> AsyncIterator[tuple[Stalling, int]]:
         yield made, server.sockets[0].getsockname()[1]
 
 
+@pytest.mark.slow
 async def test_a_stall_is_charged_with_all_who_were_due_meanwhile(stalling: tuple[Stalling, int]) -> None:
     """Two connections at 200 requests a second: a stall of 0.3 s delays some sixty requests, not the two that are on the way."""
     server, port = stalling

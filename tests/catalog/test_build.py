@@ -141,6 +141,7 @@ def test_building_on_changes_equals_building_anew(before: World, after: World, o
     assert shown(first) == kept
 
 
+@pytest.mark.slow
 @given(worlds(), st.dictionaries(st.integers(1, 6), st.tuples(st.sampled_from([1.0, 2.0, 3.0]), _amounts, _amounts)))
 def test_repricing_equals_building_anew(before: World, moves: dict[int, tuple[float, float | None, float | None]]) -> None:
     """Where no more changed than prices and quotes, taking over these alone shows the same, orders and indexes included."""
@@ -215,6 +216,7 @@ def _priced_world(amounts: dict[int, tuple[float | None, float | None, float | N
     return {key: (*three, None, frozenset({("a", f"x{key}")}), frozenset()) for key, three in amounts.items()}
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(_priced, min_size=30, max_size=60), st.data())
 def test_a_few_coins_are_placed_where_sorting_all_would_put_them(

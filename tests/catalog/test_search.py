@@ -91,6 +91,7 @@ _texts = st.lists(st.text("abc", min_size=1, max_size=7), min_size=1, max_size=2
 _worlds = st.dictionaries(st.integers(1, 8), st.tuples(_texts, _texts), max_size=8)
 
 
+@pytest.mark.slow
 @given(_worlds, _worlds, _texts)
 def test_an_index_that_was_carried_on_finds_the_same(before: dict[int, Any], after: dict[int, Any], text: str) -> None:
     """Coins that are new, called otherwise or gone since the index was made are found as if it had been made for them."""

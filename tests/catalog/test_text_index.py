@@ -56,6 +56,7 @@ def test_lines_are_found_by_what_they_contain(lines: dict[int, bytes], part: byt
     assert list(_index(lines).containing(part)) == [(key, line) for key, line in lines.items() if part in line]
 
 
+@pytest.mark.slow
 @given(_lines, st.text("abc", min_size=NEAR_LEAST, max_size=9).map(str.encode))
 def test_lines_are_found_by_a_word_that_is_one_letter_off(lines: dict[int, bytes], word: bytes) -> None:
     """Every line with such a word and no other, with the line as it is."""

@@ -8,8 +8,6 @@ from tests.docs import accounted, shapes
 from tests.docs.blocks import Block, Step, all_blocks, blocks, program_of
 from tests.docs.conftest import Scene
 
-pytestmark = pytest.mark.xdist_group("docs")
-
 SHELL = [block for block in all_blocks() if block.is_shell and (block.page, block.first) not in accounted.ELSEWHERE]
 PAGES = sorted({block.page for block in SHELL})
 

@@ -68,7 +68,6 @@ def test_readme_lists_every_command() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 async def test_readme_lists_every_path(scene: Scene) -> None:
     """README's table of the API names every path that the OpenAPI document has; what it names beyond is pages and their like."""
     readme = _text("README.md")

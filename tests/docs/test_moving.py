@@ -7,7 +7,7 @@ import pytest
 from tests.docs.blocks import all_blocks
 from tests.docs.conftest import Scene
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("docs")]
+pytestmark = pytest.mark.slow
 
 DATABASE = "export DATABASE_URL=postgresql://kasparro:password@db.example.com:5432/kasparro\n"
 

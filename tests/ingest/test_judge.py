@@ -51,7 +51,6 @@ async def quote(db: Database, source: str, source_id: str) -> float:
         )
 
 
-@pytest.mark.smoke
 async def test_a_wrong_merge_is_undone_for_good(ingest: Ingest, db: Database, upstream: Upstream, judge: PersonsJudge) -> None:
     """Both coins show their own prices from then on, and the next ten runs leave it so; so does another set of rules."""
     upstream.observed_at -= timedelta(minutes=30)

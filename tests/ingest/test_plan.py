@@ -225,6 +225,7 @@ def test_an_answer_that_was_refused_is_not_paid_for_again_at_each_run() -> None:
     assert asked("command") == ["batch:0", "batch:1"]
 
 
+@pytest.mark.slow
 def test_an_interval_between_two_runs_is_met_in_the_mean() -> None:
     """Asked for at the run before or after, in turns: its mean is the optimum."""
     known, at, asked = one(TICKERS, timedelta(0)), NOW, list[datetime]()

@@ -18,7 +18,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = re.compile(r"""(?:src|href)=["']?([^"'\s>]+)""")

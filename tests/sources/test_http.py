@@ -151,6 +151,7 @@ async def test_what_will_not_pass_is_asked_once(upstream: Upstream, caller: Call
     assert upstream.count(PAGE) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["slow", "drip"])
 async def test_an_answer_has_to_be_whole_in_time(upstream: Upstream, mode: str) -> None:
     """Neither silence nor a trickle holds a call longer than the bound."""
@@ -172,6 +173,7 @@ async def test_the_deadline_shortens_a_call(upstream: Upstream, caller: Caller) 
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "megabytes"), [("giant", 20), ("bomb", 100)])
 async def test_a_body_is_read_up_to_a_bound(upstream: Upstream, mode: str, megabytes: float) -> None:
     """What is larger, also after decompression, is not read on, and the event loop is not held by it."""

@@ -49,6 +49,7 @@ def without_a_row(page: Page) -> int:
     return page.rows_received - len(page.listings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "stream", "part"), STREAMS, ids=lambda x: x if isinstance(x, str) else None)
 @settings(max_examples=50, deadline=None)
 @given(body=BODY)
@@ -78,6 +79,7 @@ def test_no_body_does_more_than_fail_in_one_of_three_ways(source: Source, stream
         json.loads(quote.raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(values=st.lists(ROW | JSON, max_size=30), size=st.integers(1, 60), indent=st.sampled_from([None, 1]), ascii_only=st.booleans())
 def test_slicing_changes_nothing(values: list[Any], size: int, indent: int | None, ascii_only: bool) -> None:

@@ -7,8 +7,6 @@ import pytest
 
 from tests.tidy import checks, tree
 
-pytestmark = pytest.mark.xdist_group("tidy")  # one process reads all modules, once
-
 MODULE_LINES_MAX = 320
 TEST_MODULE_LINES_MAX = 480
 FUNCTION_LINES_MAX = 75

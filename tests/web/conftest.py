@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import Browser
 
 from tests.api.conftest import api, api_settings, filled, market
 from tests.conftest import Cluster
@@ -19,8 +20,14 @@ async def scene(postgres: Cluster) -> AsyncIterator[Scene]:
         yield made
 
 
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser, in which every visit has a window of its own."""
+    async with chromium() as started:
+        yield started
+
+
 @pytest.fixture(scope="module")
-async def visitor(scene: Scene) -> AsyncIterator[Visitor]:
-    """The browser."""
-    async with chromium() as browser:
-        yield Visitor(browser, scene.url)
+def visitor(browser: Browser, scene: Scene) -> Visitor:
+    """Who looks at the scene."""
+    return Visitor(browser, scene.url)

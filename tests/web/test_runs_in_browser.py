@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route
 
 from tests.api.conftest import TOKEN
-from tests.web.browser import AXE, NARROW, WIDE, Visit, Visitor, until
+from tests.web.browser import AXE, LOOKS, NARROW, WIDE, Visit, Visitor, until
 from tests.web.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -22,8 +22,6 @@ PAGES = {
     "review-closed": ("/pages/review", "#token"),
     "review": ("/pages/review", "#token"),
 }
-# Colours are the theme's and what covers what is the width's: two of the four see all of both.
-CHECKED = {("light", WIDE), ("dark", NARROW)}
 
 
 @pytest.fixture(autouse=True)
@@ -50,24 +48,35 @@ async def _questions(visit: Visit) -> Any:
     return found
 
 
+async def _fit(visit: Visit, name: str, width: int) -> None:
+    """Turned from a phone to a desk or back, folded and unfolded, nothing scrolls sideways or fails; axe-core is content where it is."""
+    other = WIDE + NARROW - width
+    await visit.shoot(f"{name}-{width}")
+    assert not await visit.overflows()
+    await visit.resize(other)
+    await visit.shoot(f"{name}-{other}")
+    assert not await visit.overflows()
+    # The answer to a page that is not there is an error of the network to the browser's console.
+    assert [t for t in visit.trouble if "404" not in t] == []
+    await visit.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    assert not await visit.overflows()
+    await visit.resize(width)
+    assert not await visit.overflows()
+    if AXE.exists():
+        assert await visit.violations() == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 async def test_a_page_is_fit_for_everybody(visitor: Visitor, name: str) -> None:
-    """In both themes, on a phone and on a desk: nothing scrolls sideways, nothing fails, nobody else is asked, and axe-core is content."""
+    """In both themes, on a phone, a desk and turned: nothing scrolls sideways or fails, nobody else is asked, and axe-core is content."""
     path, there = PAGES[name]
-    for theme in ("light", "dark"):
-        for width in (WIDE, NARROW):
-            async with visitor.visit(width=width, theme=theme) as visit:
-                await visit.open(path)
-                await visit.page.locator(there).first.wait_for()
-                if name == "review":
-                    await _questions(visit)
-                await visit.shoot(f"{name}-{theme}-{width}")
-                assert not await visit.overflows()
-                assert [t for t in visit.trouble if "404" not in t] == []
-                await visit.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-                assert not await visit.overflows()
-                if AXE.exists() and (theme, width) in CHECKED:
-                    assert await visit.violations() == []
+    for theme, width in LOOKS:
+        async with visitor.visit(width=width, theme=theme) as visit:
+            await visit.open(path)
+            await visit.page.locator(there).first.wait_for()
+            if name == "review":
+                await _questions(visit)
+            await _fit(visit, f"{name}-{theme}", width)
     if not AXE.exists():
         pytest.skip("axe-core is not installed (npm --prefix tests/web ci)")
 
@@ -341,19 +350,19 @@ async def test_a_past_with_trouble_can_be_read(visitor: Visitor, scene: Scene) -
         )  # fmt: skip
         await conn.execute("UPDATE budgets SET calls = 11837 WHERE source = 'coinpaprika'")
     await scene.move()
-    for theme, width in (("light", WIDE), ("dark", WIDE), ("light", NARROW), ("dark", NARROW)):
+    for theme, width in LOOKS:
         async with visitor.visit(width=width, theme=theme) as visit:
             await visit.open("/pages/runs")
             await visit.page.locator("[data-state=on]").wait_for()
-            await visit.shoot(f"runs-in-trouble-{theme}-{width}")
-            assert not await visit.overflows()
-            await visit.page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-            assert not await visit.overflows()
+            assert await _newest_is_seen(visit)
             assert {f"is-{name}" for name in ("succeeded", "failed", "degraded", "skipped", "interrupted")} <= set(
                 " ".join([str(await one.get_attribute("class")) for one in await visit.page.locator(".columns .mark").all()]).split()
             )
-            newest = visit.page.locator(".columns a").first
-            assert await newest.evaluate("e => e.getBoundingClientRect().right <= innerWidth")  # seen without scrolling
-            if AXE.exists() and (theme, width) in CHECKED:
-                assert await visit.violations() == []
+            await _fit(visit, f"runs-in-trouble-{theme}", width)
             assert visit.trouble == []
+
+
+async def _newest_is_seen(visit: Visit) -> bool:
+    """Without scrolling the timeline."""
+    newest = visit.page.locator(".columns a").first
+    return bool(await newest.evaluate("e => e.getBoundingClientRect().right <= innerWidth"))
