@@ -51,7 +51,7 @@ async def _serve(settings: Settings, stop: Stop, on_run: OnRun | None) -> None:
 def _listener(settings: Settings) -> Iterator[socket.socket]:
     """The port, taken before anything else starts: a clash shows at once."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

@@ -32,13 +32,14 @@ def simulation(seed: int, calls: int, refresh: float, **more: object) -> Simulat
     weights=st.lists(st.floats(0, 1e12), min_size=1, max_size=30),
     per_second=st.floats(1e-6, 10),
     most=st.floats(3_600, 1e6),
-    least=st.floats(1, 600),
+    least=st.just(0.0) | st.floats(1, 600),
 )
 @example(weights=[0.0, 0.0, 0.0, 0.0, 1.0], per_second=4.75, most=70_419.0, least=1.0)
 def test_intervals_keep_to_the_pace_and_leave_nothing_to_gain(weights: list[float], per_second: float, most: float, least: float) -> None:
     """No call can be moved from one part to another so that the weighted mean becomes less."""
     found = best_intervals(weights, per_second, least=least, most=most)
 
+    least = max(least, 0.001)  # runs by hand alone have no interval
     rate = sum(1 / i for i in found)
     assert rate <= per_second * (1 + 1e-6)
     assert min(found) >= least * (1 - 1e-9)

@@ -90,7 +90,7 @@ class _Protocol(HttpToolsProtocol):
 @asynccontextmanager
 async def served(app: MarketServer) -> AsyncIterator[str]:
     """The scheme, host and port at which the market answers for as long as this block."""
-    with socket.socket() as listener:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:  # asyncio sends at once on what says that it is TCP
         listener.bind(("127.0.0.1", 0))
         server = Server(app, http=_Protocol)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="market")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 # At most this share of the calls goes to parts at the longest interval; where the calls are too few for it, that interval grows.
 _LONGEST_SHARE = 0.8
 _LEAST_WEIGHT = 1e-15  # of the heaviest part: a part without volume is asked for as well
-_HALVINGS = 64  # the constant may be 1e-14 of the longest interval: fewer would miss the pace by more than a thousandth
+_LEAST_SECONDS = 0.001  # the least interval where none is given
+_HALVINGS = 24  # of the ratio between the constant's bounds, 1e18 at most: the pace is met to a hundred-thousandth
 
 
 def best_intervals(weights: Sequence[float], per_second: float, *, least: float, most: float) -> list[float]:
@@ -19,6 +20,7 @@ def best_intervals(weights: Sequence[float], per_second: float, *, least: float,
         return []
     if per_second <= 0:
         return [math.inf] * len(weights)
+    least = max(least, _LEAST_SECONDS)
     most = max(most, least, len(weights) / per_second / _LONGEST_SHARE)
     heaviest = max(weights)
     shapes = [1 / math.sqrt(max(w / heaviest, _LEAST_WEIGHT)) if heaviest else 1.0 for w in weights]
@@ -26,9 +28,11 @@ def best_intervals(weights: Sequence[float], per_second: float, *, least: float,
     def clipped(constant: float) -> list[float]:
         return [min(most, max(least, constant * shape)) for shape in shapes]
 
-    low, high = 0.0, most
+    low, high = least / max(shapes), most  # at `low` every part is asked for as often as may be
+    if sum(1 / interval for interval in clipped(low)) <= per_second:
+        return clipped(low)
     for _ in range(_HALVINGS):
-        middle = (low + high) / 2
+        middle = math.sqrt(low * high)
         if sum(1 / interval for interval in clipped(middle)) > per_second:
             low = middle
         else:
