@@ -55,10 +55,11 @@ class Scene:
         self.upstream.tick(int(span.total_seconds() / 60))
 
     async def fresh(self, source: str) -> bool:
-        """Whether every price that the source tells now has been stored."""
+        """Whether every price that the source tells now has been stored. What it once named and lists no more is left out."""
         async with self.db.connection() as conn:
             newest = await conn.fetch(
-                "SELECT DISTINCT q.observed_at FROM latest_quotes q JOIN listings l USING (listing_id) WHERE l.source = $1", source
+                "SELECT DISTINCT q.observed_at FROM latest_quotes q JOIN listings l USING (listing_id) WHERE l.source = $1 AND l.active",
+                source,
             )
         return [row["observed_at"] for row in newest] == [self.upstream.observed_at]
 
