@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from backports import zstd
 
+from kasparro.zstd import zstd
 from tests.api.conftest import Server
 from tests.api.factory import Market
 

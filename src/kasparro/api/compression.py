@@ -1,15 +1,11 @@
 """Compressed bodies, and which encoding a client takes."""
 
 import asyncio
-import sys
 import zlib
 from functools import lru_cache
 from typing import Any, Literal
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from kasparro.zstd import zstd
 
 Encoding = Literal["zstd", "gzip"]
 

@@ -1,6 +1,5 @@
 """The `raw_pages` and `rejects` tables: bodies as they came, and rows that could not be used."""
 
-import sys
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +10,7 @@ import asyncpg
 from kasparro.errors import SkipError
 from kasparro.records import Record, Reject
 from kasparro.store import queries
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from kasparro.zstd import zstd
 
 _SQL = queries.load("raw_pages")
 _ZSTD_LEVEL = 1
@@ -35,7 +30,7 @@ class StoredPage(Record, frozen=True, kw_only=True):
 
 
 def compressed(body: bytes) -> bytes:
-    """A body as it is kept. The fastest level: a tenth of an ordinary refresh went into compressing when it was zlib's."""
+    """A body as it is kept: at the fastest level, which takes a quarter of zlib's time and a fifth less room."""
     return zstd.compress(body, _ZSTD_LEVEL)
 
 
