@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kasparro.catalog.build import Draft
 from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY, Catalog
+from kasparro.catalog.orders import few_in_order
 from kasparro.catalog.sorting import sort_in_pieces
 from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
@@ -213,7 +214,10 @@ _priced = st.tuples(st.none() | st.just(1.0), st.none() | st.floats(0, 1e12), st
 
 
 def _priced_world(amounts: dict[int, tuple[float | None, float | None, float | None]]) -> World:
-    return {key: (*three, None, frozenset({("a", f"x{key}")}), frozenset()) for key, three in amounts.items()}
+    return {
+        key: (price, *others, None, frozenset() if price is None else frozenset({("a", f"x{key}")}), frozenset())
+        for key, (price, *others) in amounts.items()
+    }
 
 
 @pytest.mark.slow
@@ -237,6 +241,20 @@ def test_a_few_coins_are_placed_where_sorting_all_would_put_them(
 
     for order in ("rank", "volume", "id", "id_all"):
         assert list(getattr(moved.orders, order)) == list(getattr(anew.orders, order)), order
+
+
+def test_the_orders_of_thousands_of_coins_have_each_once() -> None:
+    """They are sorted, and let go of, in pieces of two thousand: what lies between two pieces is in its place as well."""
+    world = _priced_world({key: (1.0 if key % 5 else None, float(key % 97), float(key % 89)) for key in range(1, 4_502)})
+
+    catalog = built(EMPTY, world, sorted(world), 1)
+
+    entries = list(catalog.entries.values())
+    priced = [entry for entry in entries if entry.price is not None]
+    assert len(priced) == 3_601
+    for order, of in (("rank", priced), ("volume", priced), ("id", priced), ("id_all", entries)):
+        expected = few_in_order(of, "id" if order == "id_all" else order)
+        assert list(getattr(catalog.orders, order)) == [entry.coin_key for entry in expected], order
 
 
 def test_a_draft_leaves_nothing_behind() -> None:
