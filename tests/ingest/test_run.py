@@ -98,6 +98,28 @@ async def test_moved_prices_are_new_quotes(ingest: Ingest, db: Database, upstrea
 
 
 @pytest.mark.smoke
+async def test_the_published_history_has_a_row_for_each_price_that_moved(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+    """And none where a coin costs what it cost, from the same listing."""
+    asked = "SELECT coin_key, value, listing_id FROM {} ORDER BY coin_key"
+    told: list[tuple[set[tuple[object, ...]], int]] = []
+    for _ in range(2):
+        await run_once(ingest, "command", full=True)
+        upstream.move(0, 60)
+        await run_once(ingest, "command", full=True)  # the same prices, seen a minute later
+        async with db.connection() as conn:
+            latest = {tuple(row) for row in await conn.fetch(asked.format("latest_prices"))}
+            told.append((latest, await conn.fetchval("SELECT count(*) FROM prices")))
+        upstream.tick()
+    async with db.connection() as conn:
+        history = [tuple(row) for row in await conn.fetch(asked.format("prices"))]
+
+    (first, first_rows), (second, rows) = told
+    assert first_rows == len(first)
+    assert rows == first_rows + len(second - first)
+    assert len(second - first) > len(first) / 2
+    assert set(history) == first | second
+
+
 async def test_one_source_down_costs_the_other_nothing(ingest: Ingest, upstream: Upstream) -> None:
     """The run is degraded, not failed, and says why in words."""
     upstream.strike("status", "/tickers", status=402)
