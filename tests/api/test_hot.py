@@ -160,17 +160,6 @@ def test_what_is_kept_is_bounded(filled: Server, query: bytes, body: bytes, answ
     assert hot.answer(b"/data?limit=1" + query, (), (), None, with_body=True) is None
 
 
-def test_a_coin_is_encoded_once_for_all_that_ask(filled: Server) -> None:
-    """What was made of a coin is what the next reader of the same catalog gets."""
-    hot = HotAnswers(filled.services)
-    assert hot.answer(b"/coins/coin-2", (), (), None, with_body=True) is not None
-    made = hot._find(b"/coins/coin-2", None)
-    assert made is not None
-    counted = hot._bytes
-    assert hot._find(b"/coins/coin-2", None) is made
-    assert hot._bytes == counted
-
-
 def test_what_is_kept_goes_with_its_catalog(filled: Server) -> None:
     """Also where nobody asks for anything afterwards: an old catalog is as large as the current one."""
     holder, hot = filled.services.catalog, HotAnswers(filled.services)

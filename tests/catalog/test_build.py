@@ -36,11 +36,11 @@ def run(pieces: Pieces[Any]) -> Any:
             return stop.value
 
 
-def built(previous: Catalog, world: World, keys: list[int], version: int, called: World | None = None) -> Catalog:
+def built(previous: Catalog, world: World, keys: list[int], version: int, called: World | None = None, *, complete: bool = True) -> Catalog:
     """The catalog after the rows of some coins were read."""
     draft = Draft(previous)
     run(draft.add(keys, in_columns(rows_of(world, keys, called))))
-    return run(draft.finish(version, NOW))
+    return run(draft.finish(version, NOW, complete=complete))
 
 
 def rows_of(world: World, keys: list[int], called: World | None = None) -> Any:

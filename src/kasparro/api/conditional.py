@@ -8,12 +8,19 @@ from kasparro.catalog.entries import Catalog
 _RELEASE = crc32(__version__.encode())  # another release may write the same catalog another way
 
 
-def etag(catalog: Catalog, path: bytes, query_string: bytes) -> str:
-    """The ETag of a path and query from a catalog. Prices turn stale in the order of their ages: how many are tells which.
+def tags(catalog: Catalog) -> bytes:
+    """The ETags of a catalog, to be completed by a checksum. Prices turn stale in the order of their ages: how many are tells which."""
+    return b'W/"%d-%d-%%08x"' % (catalog.version, catalog.stale)
 
-    The checksum tells representations of one URL apart, no more.
-    """
-    return f'W/"{catalog.version}-{catalog.stale}-{crc32(query_string, crc32(path, _RELEASE)):08x}"'
+
+def checksum(path: bytes, query_string: bytes = b"") -> int:
+    """Of a path and query: it tells representations of one URL apart, no more."""
+    return crc32(query_string, crc32(path, _RELEASE))
+
+
+def etag(catalog: Catalog, path: bytes, query_string: bytes) -> str:
+    """The ETag of a path and query from a catalog."""
+    return (tags(catalog) % checksum(path, query_string)).decode()
 
 
 def matches(if_none_match: str, tag: str) -> bool:

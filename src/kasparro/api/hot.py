@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from kasparro.api import conditional
 from kasparro.api.compression import Encoding, negotiate
-from kasparro.catalog.details import detail
+from kasparro.catalog.coin_pages import CoinPages
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.headers import DATA, EVERY, Header, RequestIds, lines
 from kasparro.store.run_history import RunHead
 
-KEPT_BYTES = 24_000_000
+KEPT_BYTES = 10_000_000
 KEPT_BODY_BYTES = 1_000_000
 
 _Key = tuple[bytes, Encoding | None]  # target, encoding
@@ -47,17 +47,19 @@ class HotAnswers:
         self._limit = services.rate_limit
         self._ids = RequestIds(services.random)
         self._catalog: Catalog = EMPTY
+        self._tags = b""  # see conditional.tags
         self._kept: OrderedDict[_Key, Kept] = OrderedDict()
         self._bytes = 0
+        self._pages = CoinPages()
         self._given: Sequence[Header] = ()  # the server's own headers, and their lines
         self._given_lines = b""
         self._cors_origin: bytes | None = None  # that asked last, and what it is told
         self._cors_lines = b""
         self._holder.followers.append(self)
 
-    def swapped(self, coin_keys: Collection[int]) -> None:  # noqa: ARG002
+    def swapped(self, coin_keys: Collection[int]) -> None:
         """See Follower. Without it the last catalog would stay in memory until somebody asks for something."""
-        self._current()
+        self._pages.renew(self._current(), coin_keys)
 
     def run_ended(self, run: RunHead) -> None:
         """See Follower."""
@@ -66,9 +68,7 @@ class HotAnswers:
         """Keep a 200 that was made from a catalog. `headers` are all that do not belong to one request, the ETag among them."""
         if catalog is not self._current() or len(body) > KEPT_BODY_BYTES:
             return
-        self._put((target, encoding), _kept(route, headers, body))
-
-    def _put(self, key: _Key, kept: Kept) -> Kept:
+        key, kept = (target, encoding), _kept(route, headers, body)
         before = self._kept.pop(key, None)
         if before is not None:
             self._bytes -= _size(key, before)
@@ -76,7 +76,6 @@ class HotAnswers:
         self._bytes += _size(key, kept)
         while self._bytes > KEPT_BYTES:
             self._bytes -= _size(*self._kept.popitem(last=False))
-        return kept
 
     def answer(
         self, target: bytes, headers: Sequence[Header], given: Sequence[Header], client: tuple[str, int] | None, *, with_body: bool
@@ -98,22 +97,23 @@ class HotAnswers:
                 origin = value
             elif name in _UNUSUAL:
                 return None
-        kept = self._find(target, _negotiated(accept) if accept else None)
-        if kept is None or (self._limit is not None and self._limit.refuse(client[0] if client else None, headers, started) is not None):
+        found = self._find(target, _negotiated(accept) if accept else None)
+        if found is None or (self._limit is not None and self._limit.refuse(client[0] if client else None, headers, started) is not None):
             return None  # the application refuses in words
-        changed = not if_none_match or not _matches(if_none_match, kept.etag)
+        route, etag, kept_lines, body = found
+        changed = not if_none_match or not _matches(if_none_match, etag)
         seconds = self._clock.monotonic() - started
-        self._metrics.observe_request(kept.route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)
+        self._metrics.observe_request(route, "GET" if with_body else "HEAD", 200 if changed else 304, seconds)
         if given is not self._given:
             self._given, self._given_lines = given, lines(given)
-        head = _CHANGED % (kept.etag, len(kept.body), kept.headers) if changed else _NOT_MODIFIED % kept.etag
+        head = _CHANGED % (etag, len(body), kept_lines) if changed else _NOT_MODIFIED % etag
         return b"%b%b%bx-request-id: %b\r\nserver-timing: app;dur=%.2f\r\n\r\n%b" % (
             head,
             self._given_lines,
             self._cors_lines if origin == self._cors_origin else self._cors_said(origin),
             self._ids.accepted(request_id),
             seconds * 1000,
-            kept.body if changed and with_body else b"",
+            body if changed and with_body else b"",
         )
 
     def _cors_said(self, origin: bytes) -> bytes:
@@ -124,35 +124,23 @@ class HotAnswers:
     def _current(self) -> Catalog:
         catalog = self._holder.current
         if catalog is not self._catalog:
-            self._catalog = catalog
+            self._catalog, self._tags = catalog, conditional.tags(catalog)
             self._kept.clear()
             self._bytes = 0
         return catalog
 
-    def _find(self, target: bytes, encoding: Encoding | None) -> Kept | None:
+    def _find(self, target: bytes, encoding: Encoding | None) -> tuple[str, bytes, bytes, bytes] | None:
+        """As in Kept."""
         catalog = self._current()
+        # A compressed coin is made by the application, once for all that ask before the next catalog. So is whatever is no coin's own id.
+        if encoding is None and target.startswith(_COIN):
+            page = self._pages.page(catalog, target[len(_COIN) :])
+            if page is not None:
+                return _COIN_ROUTE, self._tags % conditional.checksum(target), _COIN_HEADERS, page
         kept = self._kept.get((target, encoding))
         if kept is not None:
             self._kept.move_to_end((target, encoding))
-            return kept
-        # A compressed coin is made by the application, once too.
-        if encoding is not None or not target.startswith(_COIN):
-            return None
-        made = _coin(catalog, target)
-        return None if made is None else self._put((target, None), made)
-
-
-def _coin(catalog: Catalog, target: bytes) -> Kept | None:
-    """A coin under its own id. Anything else, a redirect, an escaped id or a query, is the application's to answer.
-
-    So is a coin that wraps another or is wrapped: what it takes to look for them is done once and kept.
-    """
-    coin_id = target[len(_COIN) :].decode("latin-1")
-    key = catalog.keys.get(coin_id)
-    entry = None if key is None else catalog.entries.get(key)
-    if entry is None or entry.wraps is not None or key in catalog.wrapped or not catalog.complete:
-        return None
-    return Kept(_COIN_ROUTE, conditional.etag(catalog, target, b"").encode(), _COIN_HEADERS, detail(catalog, entry))
+        return kept
 
 
 def _kept(route: str, headers: Sequence[Header], body: bytes) -> Kept:
