@@ -21,6 +21,13 @@ function request()
     return requests[number]
 end
 """
+_ONCE = """\
+local answers = 0
+function response()
+    answers = answers + 1
+    if answers == #requests then wrk.thread:stop() end
+end
+"""
 
 
 class Cost(NamedTuple):
@@ -42,11 +49,11 @@ class Wrk:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def cycle(self, name: str, targets: Sequence[str]) -> Path:
-        """The script that asks for one target after the other, over and over."""
+    def cycle(self, name: str, targets: Sequence[str], *, once: bool = False) -> Path:
+        """The script that asks for one target after the other, over and over or until each was answered."""
         listed, script = self._folder / f"{name}.targets", self._folder / f"{name}.lua"
         listed.write_text("\n".join(targets) + "\n", encoding="utf-8")
-        script.write_text(_SCRIPT % listed, encoding="utf-8")
+        script.write_text(_SCRIPT % listed + (_ONCE if once else ""), encoding="utf-8")
         return script
 
     async def measure(
