@@ -5,8 +5,11 @@ for an answer that is ready before it begins. A request that is not plain, or ha
 relies on names inside uvicorn, whose version is locked; a test compares both ways.
 """
 
+from kasparro import logs
 from kasparro.api.connections import BoundedProtocol
 from kasparro.api.hot import HotAnswers
+
+log = logs.get()
 
 _METHODS = {b"GET": True, b"HEAD": False}  # whether the answer has its body
 
@@ -30,8 +33,7 @@ def protocol_of(hot: HotAnswers) -> type[BoundedProtocol]:
         def on_headers_complete(self) -> None:
             """Answer at once, or go the whole way."""
             if self._is_plain():
-                with_body = _METHODS[self.parser.get_method()]
-                answer = hot.answer(self.url, self.headers, self.server_state.default_headers, self.client, with_body=with_body)
+                answer = self._ready()
                 if answer is not None:
                     self.answered = True
                     self.head_read()
@@ -50,6 +52,15 @@ def protocol_of(hot: HotAnswers) -> type[BoundedProtocol]:
             """Nothing is left to do for what has its answer."""
             if not self.answered:
                 super().on_message_complete()
+
+        def _ready(self) -> bytes | None:
+            with_body = _METHODS[self.parser.get_method()]
+            try:
+                return hot.answer(self.url, self.headers, self.server_state.default_headers, self.client, with_body=with_body)
+            except Exception:
+                # To the parser that calls this it would be the client's fault; where the application fails as well, it says 500.
+                log.exception("http.short_way_failed")
+                return None
 
         def _is_plain(self) -> bool:
             """Whether nothing is at work or waiting on this connection, and it stays open afterwards."""
