@@ -76,6 +76,18 @@ async def test_both_ways_answer_alike(filled: Server, slow: str, method: str, ta
             assert body == expected[2] or target in OF_ITS_TIME
 
 
+@pytest.mark.parametrize(("length", "encoded"), [(10, None), (5_000, "gzip")])
+async def test_a_coin_is_compressed_where_it_is_large(api: Server, market: Market, length: int, encoded: str | None) -> None:
+    """Both ways alike, before and after it was kept; of what is small the bytes that are kept go out as they are."""
+    await market.coin("bitcoin", 1.0, name="x" * length)
+    await api.refresh()
+    async with serving(api.services, quick=False) as slow:
+        for _ in range(3):
+            answers = [await _ask(url, "GET", "/coins/bitcoin", {"Accept-Encoding": "gzip"}) for url in (api.url, slow)]
+            assert answers[0] == answers[1]
+            assert answers[0][1].get("content-encoding") == encoded
+
+
 async def test_a_new_catalog_is_answered_from_at_once(api: Server, market: Market) -> None:
     """Nothing that was kept outlives the catalog that it was made of."""
     key = await market.coin("bitcoin", 1.0)

@@ -57,6 +57,7 @@ def cases(service: Service) -> list[Case]:
         Case("the same, 304", ["/data?limit=50"], kind="304", per_nginx=2.5),
         Case(f"/coins/{{id}}, {len(ids):,} coins", [f"/coins/{i}" for i in ids], per_first=1.1),
         Case(f"/coins/{{id}}, all {len(priced):,}", [f"/coins/{i}" for i in priced], per_first=1.1),
+        Case("the same, gzip", [f"/coins/{i}" for i in priced], gzip),
         Case("/data?limit=50, HEAD", ["/data?limit=50"], kind="HEAD"),
         Case("/data?limit=50, gzip", ["/data?limit=50"], gzip),
         Case("/data?limit=50, zstd", ["/data?limit=50"], zstd),

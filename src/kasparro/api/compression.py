@@ -9,7 +9,7 @@ from kasparro.zstd import zstd
 
 Encoding = Literal["zstd", "gzip"]
 
-LEAST_BYTES = 1_000  # a smaller body fits a packet or two anyway
+LEAST_BYTES = 3_000  # a smaller body is two or three packets, gone at once, and compressing it costs more than all the rest of an answer
 IN_THREAD_BYTES = 32_000  # about 1 ms of compressing; larger bodies leave the event loop to others meanwhile
 
 _GZIP_LEVEL, _ZSTD_LEVEL = 5, 3

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kasparro.api import conditional
-from kasparro.api.compression import Encoding, negotiate
+from kasparro.api.compression import LEAST_BYTES, Encoding, negotiate
 from kasparro.catalog.coin_pages import CoinPages
 from kasparro.catalog.entries import EMPTY, Catalog
 from kasparro.serving.dependencies import Dependencies
@@ -132,10 +132,10 @@ class HotAnswers:
     def _find(self, target: bytes, encoding: Encoding | None) -> tuple[str, bytes, bytes, bytes] | None:
         """As in Kept."""
         catalog = self._current()
-        # A compressed coin is made by the application, once for all that ask before the next catalog. So is whatever is no coin's own id.
-        if encoding is None and target.startswith(_COIN):
+        # A large page is compressed by the application, once for all that ask before the next catalog.
+        if target.startswith(_COIN):
             page = self._pages.page(catalog, target[len(_COIN) :])
-            if page is not None:
+            if page is not None and (encoding is None or len(page) <= LEAST_BYTES):
                 return _COIN_ROUTE, self._tags % conditional.checksum(target), _COIN_HEADERS, page
         kept = self._kept.get((target, encoding))
         if kept is not None:
