@@ -1,6 +1,7 @@
 """Reading and following the catalog over a real database."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from kasparro.catalog.details import detail
 from kasparro.catalog.entries import EMPTY
 from kasparro.catalog.remembered import ORDERS_MAX, RememberedOrders
 from kasparro.clock import FakeClock
+from kasparro.store import catalog_rows
 from kasparro.store.pool import Database
 from tests.api.factory import NOW, Market
 
@@ -162,21 +164,38 @@ async def test_prices_turn_stale_without_a_run(db: Database) -> None:
     assert etag(other.current, b"/data", b"") == etag(holder.current, b"/data", b""), "another process has the same by then"
 
 
-async def test_coins_with_a_price_are_served_before_the_others_are_read(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a start; until then the catalog says that it is not complete."""
-    market, holder = Market(db), CatalogHolder(db, FakeClock(NOW), ["coingecko"])
+async def test_coins_with_a_price_are_listed_before_all_is_read(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a start, with the rows, prices and orders that they then keep; until all is read the catalog says that it is not complete."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(NOW + timedelta(minutes=90)), ["coingecko"])
     await market.coin("a")
-    await market.coin("b", 2.0)
+    await market.coin("b", 2.0, sources=("coingecko", "coinpaprika"), source_ids={"coinpaprika": "b-b"}, market_cap=1.0)
+    await market.coin("c", 3.0, sources=("coinpaprika",), flags=("thin",))
+    await market.coin("d", 4.0, sources=("coinpaprika", "coingecko"))
+    await market.merge(await market.coin("e", 5.0), 1)
+    await market.execute("DELETE FROM latest_quotes WHERE listing_id = (SELECT max(listing_id) FROM listings WHERE source_id = 'd')")
+    another = await market.coin("f", 6.0)
+    await market.execute("UPDATE judgements SET superseded_at = created_at WHERE coin_key = $1", another)
+    told: list[list[int]] = []
+    holder.followers.append(SimpleNamespace(swapped=lambda keys: told.append(sorted(set(keys))), run_ended=None))  # type: ignore[arg-type]
     seen = []
-    drafted = holder._drafted
+    read_coin_keys = catalog_rows.read_coin_keys
 
-    async def noted(*arguments: Any) -> Any:
-        seen.append((holder.current.complete, sorted(e.coin_id for e in holder.current.entries.values())))
-        return await drafted(*arguments)
+    async def noted(conn: Any) -> list[int]:
+        seen.append(holder.current)
+        return await read_coin_keys(conn)
 
-    monkeypatch.setattr(holder, "_drafted", noted)
+    monkeypatch.setattr(catalog_rows, "read_coin_keys", noted)
     await holder.refresh()
 
-    assert seen == [(True, []), (False, ["b"])]
-    assert holder.current.complete
-    assert {e.coin_id for e in holder.current.entries.values()} == {"a", "b"}
+    (listed,), whole = seen, holder.current
+    assert (listed.complete, whole.complete) == (False, True)
+    assert [entry.coin_id for entry in listed.entries.values()] == ["b", "c", "d"]
+    for entry in listed.entries.values():
+        after = whole.entries[entry.coin_key]
+        assert (entry.price, entry.row, entry.sources) == (after.price, after.row, after.sources)
+        assert (entry.symbol, entry.name, entry.listings) == (after.symbol, after.name, ())
+    assert [listed.entries[key].sources for key in listed.orders.id] == [("coingecko", "coinpaprika"), ("coinpaprika",), ("coinpaprika",)]
+    assert (listed.orders.rank, listed.orders.volume, listed.stale) == (whole.orders.rank, whole.orders.volume, whole.stale)
+    assert listed.stale == 3
+    assert told == [[2, 3, 4], [1, 5, 6]]
+    assert {entry.coin_id for entry in whole.entries.values()} == {"a", "b", "c", "d", "f"}

@@ -33,7 +33,7 @@ def _catalog(*coins: dict[str, Any]) -> Catalog:
             {
                 "coin_key": key, "coin_id": coin["id"], "symbol": coin.get("symbol", "SYM"), "name": coin["id"], "merged_into": merged,
                 "wraps": coin.get("wraps"), "listing_id": None if cap is None else key, "published_at": NOW, "observed_at": NOW,
-                "value": 1.0, "method": "newest", "sources_used": ["a"], "spread_pct": None, "confidence": 1.0, "flags": [],
+                "value": 1.0, "method": "newest", "sources_used": "a", "spread_pct": None, "confidence": 1.0, "flags": "",
                 "market_cap": cap, "volume_24h": None,
             }
         )  # fmt: skip

@@ -12,9 +12,9 @@ from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import near_ids
 from kasparro.catalog.rows import CoinRow, entry_row
 from kasparro.serving import parameters
-from kasparro.serving.lists import CoinPage, coin_page, list_parameters, next_link
+from kasparro.serving.lists import CoinPage, check_known, coin_page, list_parameters, next_link
 from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.serving.problems import catalog_loading, not_found
+from kasparro.serving.problems import not_found
 
 RETRY_BEFORE_DATA_SECONDS = 5
 
@@ -60,6 +60,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
                 404: Answered("No coin has this id."),
             },
             conditional=True,
+            whole=True,
         ),
         Operation(
             path="/prices",
@@ -110,8 +111,6 @@ def coin_of(call: Call) -> Entry:
     asked, catalog = call.path_parameters["coin_id"], call.services.catalog.current
     entry = catalog.find(asked)
     if entry is None:
-        if not catalog.complete:
-            raise catalog_loading()
         missing = f"no coin has the id {asked[:100]!r}; GET /data?q= finds coins by name or symbol"
         raise not_found(missing, candidates=near_ids(catalog, asked))
     return entry
@@ -128,7 +127,9 @@ def moved(call: Call, entry: Entry, below: str) -> Answer | None:
 
 async def list_prices(call: Call) -> Answer:
     """Prices of the coins that are known among those asked for."""
-    return Answer(body=encoded(list(_prices(call.services.catalog.current, call.query))))
+    catalog = call.services.catalog.current
+    check_known(catalog, call.query["ids"])
+    return Answer(body=encoded(list(_prices(catalog, call.query))))
 
 
 def _prices(catalog: Catalog, query: dict[str, Any]) -> list[CoinPrice]:

@@ -35,6 +35,7 @@ def _operation(name: str, table_format: TableFormat) -> Operation:
         tag="coins",
         answers={200: Answered(f"{content}, {form}; of one catalog version.", media_type=_MEDIA_TYPES[table_format])},
         conditional=True,
+        whole=True,
     )
 
 

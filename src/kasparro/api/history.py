@@ -37,7 +37,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
     others = {
         308: Answered("The coin has another id: see Location.", headers=("Location",)),
         404: Answered("No coin has this id."),
-        503: Answered("The database does not answer, or the coin is not known yet."),
+        503: Answered("The database does not answer, or the service has just started."),
     }
     return [
         Operation(
@@ -51,6 +51,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
                 parameters.text("vs", "Another currency, by the rates that were stored at the time.", most=20, example="eur"),
             ],
             path_parameters=path_parameters,
+            whole=True,
             answers={200: Answered("The points, oldest first; gaps stay gaps.", History, or_text=CSV), **others},
         ),
         Operation(
@@ -61,6 +62,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             tag="history",
             parameters=_shared(list(history.CANDLES), sources),
             path_parameters=path_parameters,
+            whole=True,
             answers={200: Answered("The candles, oldest first; gaps stay gaps.", Candles, or_text=CSV), **others},
         ),
     ]

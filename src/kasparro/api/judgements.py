@@ -33,7 +33,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
     refusals = {
         404: Answered("The listing, coin or judgement is not known: `listing_unknown`, `coin_unknown` or `judgement_unknown`."),
         409: Answered("It goes against what stands: `judgement_of_a_rule`, `judgement_contradicts` or another."),
-        503: Answered("The database does not answer."),
+        503: Answered("The database does not answer, or the service has just started."),
     }
     return [
         Operation(
@@ -43,6 +43,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             summary="What a person should decide, most market value at stake first",
             tag="admin",
             secured=True,
+            whole=True,
             parameters=[
                 parameters.choice("verdict", "Only judgements with this verdict.", ["unsure", "same", "different"], default="unsure"),
                 parameters.choice("decided_by", "Only what a rule, or a person, has decided.", ["rule", "person"]),
@@ -59,6 +60,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             summary="Judge that a listing is, or is not, a coin",
             tag="admin",
             secured=True,
+            whole=True,
             body_schema=_body_schema(sources),
             body_required=True,
             answers={201: Answered("The judgement stands, and the catalog shows it.", JudgementSaid), **refusals},
@@ -71,6 +73,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             summary="Withdraw a person's judgement: the rules decide again",
             tag="admin",
             secured=True,
+            whole=True,
             path_parameters={"judgement_id": "The judgement's id."},
             path_schemas={"judgement_id": {"type": "integer", "minimum": 1, "maximum": _ID_MAX}},
             answers={200: Answered("The judgement stands no more, and the catalog shows it.", JudgementSaid), **refusals},

@@ -31,6 +31,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             parameters=[LIMIT, CURSOR],
             answers={200: Answered("Listings by coin id.", list[MappingRow], headers=("Link", "X-Total-Count"))},
             conditional=True,
+            whole=True,
         ),
         Operation(
             path="/mappings.csv",
@@ -40,6 +41,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
             tag="identity",
             answers={200: Answered("All listings by coin id, with a header line.", media_type=CSV)},
             conditional=True,
+            whole=True,
         ),
         Operation(
             path="/resolve",
@@ -59,6 +61,7 @@ def operations(sources: Sequence[str]) -> list[Operation]:
                 404: Answered("No coin is known by this."),
             },
             conditional=True,
+            whole=True,
         ),
     ]
 

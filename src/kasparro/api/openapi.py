@@ -75,8 +75,8 @@ def _operation(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         answers.setdefault(413, Answered("The body is too large."))
     if operation.conditional:
         answers.setdefault(304, Answered("What If-None-Match names is still what there is."))
-    if operation.conditional and HTTPStatus.NOT_FOUND in answers:
-        answers.setdefault(503, Answered("Not known yet: the service has just started and still reads coins without a price."))
+    if operation.conditional or operation.whole:
+        answers.setdefault(503, Answered("Not known yet: the service has just started."))
     described: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,

@@ -52,6 +52,8 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         tag = conditional.etag(catalog, path.encode("utf-8", "replace"), query_string)
         if_none_match = headers.get("if-none-match")
     query = parameters.read(operation.parameters, query_string)
+    if operation.whole and not catalog.complete:
+        raise catalog_loading()
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):
         return Answer(body=b"", status=304, headers=[("etag", tag)])
     call = Call(
@@ -70,10 +72,6 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     except DATABASE_TROUBLE as error:
         log.warning("http.database_failed", path=path, error=str(error), request_id=call.request_id)
         raise database_unavailable() from error
-    except ProblemError as problem:
-        if operation.conditional and problem.status == HTTPStatus.NOT_FOUND and not catalog.complete:
-            raise catalog_loading() from problem
-        raise
     if tag is not None and answer.status == HTTPStatus.OK:
         if if_none_match is not None and if_none_match.strip() == "*":
             return Answer(body=b"", status=304, headers=[("etag", tag)])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from litestar.types import Receive, Send
 
 from kasparro.serving import parameters
+from kasparro.serving.lists import check_known
 from kasparro.serving.operations import Answer, Answered, Call, Live, Operation
 from kasparro.serving.problems import ProblemError, not_found
 from kasparro.serving.readers import COINS_MAX, READERS_MAX, Readers
@@ -38,7 +39,7 @@ def operations() -> Sequence[Operation]:
             answers={
                 200: Answered(_DESCRIPTION, media_type=MEDIA_TYPE),
                 404: Answered("No coin has any of these ids."),
-                503: Answered("Too many streams are open.", headers=("Retry-After",)),
+                503: Answered("Too many streams are open, or an id is not known yet.", headers=("Retry-After",)),
             },
             live=True,
         )
@@ -52,6 +53,7 @@ async def open_stream(call: Call) -> Answer:
     if len(readers) >= READERS_MAX:
         detail = f"{READERS_MAX} streams are open, and more are not served; try again later, or ask GET /prices now and then"
         raise ProblemError(503, "too_many_streams", detail, headers=[("retry-after", "30")])
+    check_known(catalog, ids)
     if ids and catalog.version and not any(map(catalog.find, ids)):
         detail = f"no coin has the id {ids[0][:100]!r}, nor any other of these ids; GET /data?q= finds coins by name or symbol"
         raise not_found(detail)

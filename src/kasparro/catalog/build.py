@@ -7,11 +7,11 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Price, Quote
+from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Quote
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
+from kasparro.catalog.priced import listed, price_of, row_of
 from kasparro.catalog.repriced import PriceRows, Repricer
-from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.catalog.search import carried_on
 from kasparro.catalog.staling import is_flagged
 from kasparro.records import Pieces
@@ -88,9 +88,10 @@ class Draft:
         self._moved: set[int] = set()  # coins that came or went, or of which the first price came or the last one went
         self._same: dict[Any, Any] = {}
 
-    def _shared(self, value: Any) -> Any:  # noqa: ANN401  # any that can be a key
+    def _shared(self, value: T) -> T:
         """The same object for equal values, so that a value which many coins have is kept once."""
-        return self._same.setdefault(value, value)
+        shared: T = self._same.setdefault(value, value)
+        return shared
 
     def add(self, coin_keys: Iterable[int], rows: Rows) -> Pieces[None]:
         """Take over the rows of the coins with these keys; one without a row in `rows.coins` no longer exists."""
@@ -110,6 +111,21 @@ class Draft:
             self._put(key, coin[0] if coin else None, listings.get(key, []), contracts, [row[1] for row in aliases.get(key, ())])
             if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
                 yield
+
+    def begin(self, rows: Iterable[Row]) -> Pieces[list[int]]:
+        """Take over what lists show of coins with a price, a row for each listing with a quote, and no more of them. Answers their keys."""
+        by_coin = yield from _by_coin(rows)
+        for number, (key, quoted) in enumerate(by_coin.items()):
+            entry = listed(quoted, self._shared)
+            if entry is not None:
+                self._entries[key] = entry
+                self._keys.set(entry.coin_id, key)
+                self._named.append(key)
+                self._index(key, None, entry, [])
+                self._count(key, None, entry)
+            if number % _ENTRIES_PER_PIECE == _ENTRIES_PER_PIECE - 1:
+                yield
+        return list(self._entries)
 
     def reprice(self, rows: PriceRows) -> Pieces[None]:
         """Take over the prices and quotes of coins that had a price and of which no more changed."""
@@ -168,7 +184,7 @@ class Draft:
         if before is not None:
             self.replaced.append(before)
         was, now = (None if entry is None else entry.price for entry in (before, after))
-        if was is not None or now is not None:
+        if was is not now:
             self._changed.add(key)
         if (was is None) != (now is None) or (before is None) != (after is None):
             self._moved.add(key)
@@ -226,7 +242,7 @@ class Draft:
             if listing_id == chosen_id:
                 chosen = listing
         # A price stands only while the listing that it comes from is the coin.
-        price = None if chosen is None else self._price(price_columns, chosen)
+        price = None if chosen is None else price_of(price_columns, chosen.source, chosen.source_id, self._shared, before)
         sources = self._sources(listings, quoted=price is not None)
         return Entry(
             coin_key=coin_key,
@@ -239,7 +255,7 @@ class Draft:
             aliases=tuple(aliases),
             wraps=wraps,
             price=price,
-            row=None if price is None else encoded_row(data_row(coin_id, symbol, name, sources, price)),
+            row=row_of(coin_id, symbol, name, sources, price, before),
         )
 
     def _sources(self, listings: list[ListingEntry], *, quoted: bool) -> tuple[str, ...]:
@@ -294,20 +310,3 @@ class Draft:
         if known is None:
             known = self._same[text] = msgspec.Raw(text.encode())
         return known
-
-    def _price(self, columns: Row, chosen: ListingEntry) -> Price:
-        published_at, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h = columns
-        return Price(
-            value=value,
-            source=chosen.source,
-            source_id=chosen.source_id,
-            observed_at=observed_at,
-            published_at=self._shared(published_at),
-            method=intern(method),
-            sources_used=self._shared(tuple(sources_used)),
-            spread_pct=spread_pct,
-            confidence=self._shared(confidence),
-            flags=self._shared(tuple(flags)),
-            market_cap=market_cap,
-            volume_24h=volume_24h,
-        )

@@ -181,15 +181,17 @@ class CatalogHolder:
         return len(changed) + len(repriced)
 
     async def _read_all(self, conn: asyncpg.Connection, version: int, published_at: datetime | None) -> int:
-        """Take over everything: first the coins with a price, so that these are served at once after a start."""
+        """Take over everything: first what lists show of the coins with a price, so that these are served at once after a start."""
         self._remembered = RememberedOrders()
-        base, coins = EMPTY, 0
-        for priced in (True, False):
-            keys = await catalog_rows.read_coin_keys(conn, priced=priced)
-            draft = await self._drafted(conn, base, keys)
-            await self._swap(draft, keys, version, published_at, complete=not priced)
-            base, coins = self.current, coins + len(keys)
-        return coins
+        draft = Draft(EMPTY)
+        listed = await in_pieces(draft.begin(await catalog_rows.read_priced(conn)), self._clock)
+        await self._swap(draft, listed, version, published_at, complete=False)
+        keys = await catalog_rows.read_coin_keys(conn)
+        draft = await self._drafted(conn, self.current, keys)
+        # Without another coin, too, somebody may wait for what an alias leads to.
+        others = sorted(set(keys).difference(listed)) or keys
+        await self._swap(draft, others, version, published_at)
+        return len(keys)
 
     async def _swap(
         self,

@@ -121,7 +121,7 @@ class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
     version: int  # 0: nothing was published yet
     published_at: datetime | None
     stale: int  # prices that are flagged so, by a run or by time alone
-    complete: bool  # false while only the coins with a price have been read, after a start
+    complete: bool  # false after a start, while no more was read than what lists show of the coins with a price; see priced.py
     entries: Mapping[int, Entry]  # by coin key
     keys: Mapping[str, int]  # every coin's own id, merged coins included -> coin key
     aliases: Mapping[str, int]  # further ids -> coin key

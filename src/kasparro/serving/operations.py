@@ -75,6 +75,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     body_schema: dict[str, Any] | None = None  # JSON Schema of the JSON body that may be sent
     body_required: bool = False
     conditional: bool = False  # answered from the catalog: with ETag and 304
+    whole: bool = False  # needs all that is known of all coins: 503 until the catalog is complete, in the first seconds of a process
     live: bool = False  # the body is a Live
     secured: bool = False  # needs the admin token
     documented: bool = True

@@ -87,8 +87,8 @@ def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ..
 
 
 def catalog_loading() -> ProblemError:
-    """503 for a coin that is not known while the coins without a price are still being read, in the first seconds of a process."""
-    detail = "this is not known yet: the service has just started and reads the coins that have no price. Try again in a second"
+    """503 while no more is known than what lists show of the coins with a price, in the first seconds of a process."""
+    detail = "this is not known yet: the service has just started, and serves lists of the coins with a price first. Try again in a second"
     return ProblemError(503, "catalog_loading", detail, headers=[("retry-after", "1")])
 
 

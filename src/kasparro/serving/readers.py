@@ -176,7 +176,10 @@ class Readers:
                 await asyncio.sleep(0)
 
     def _follow(self, catalog: Catalog, reader: Reader, *, told: bool) -> None:
-        entries = {entry.coin_key: entry for entry in map(catalog.find, reader.ids) if entry is not None}
+        found = [entry for entry in map(catalog.find, reader.ids) if entry is not None]
+        if len(found) < len(reader.ids) and not catalog.complete:
+            return  # the others may be known in a second; till then the reader waits as it does before the first data
+        entries = {entry.coin_key: entry for entry in found}
         reader.keys = list(entries)
         for key, entry in entries.items():
             self._of_coin.setdefault(key, set()).add(reader)

@@ -49,9 +49,15 @@ async def read_published(conn: asyncpg.Connection) -> tuple[int, datetime | None
     return row["version"], row["published_at"]
 
 
-async def read_coin_keys(conn: asyncpg.Connection, *, priced: bool) -> list[int]:
-    """The coins with a price, or the others."""
-    return [row["coin_key"] for row in await conn.fetch(_SQL["select_priced_coin_keys" if priced else "select_other_coin_keys"])]
+async def read_priced(conn: asyncpg.Connection) -> list[asyncpg.Record]:
+    """What lists show of all coins with a price, a row for each of their listings that has a quote."""
+    rows: list[asyncpg.Record] = await conn.fetch(_SQL["select_priced"])
+    return rows
+
+
+async def read_coin_keys(conn: asyncpg.Connection) -> list[int]:
+    """All coins."""
+    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coin_keys"])]
 
 
 async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> tuple[list[int], list[int]]:

@@ -79,10 +79,10 @@ def pages(frame: Frame, sparks: Sparks) -> list[Operation]:
 async def _view(call: Call, sparks: Sparks) -> View | Answer:
     """One coin, or where it is now."""
     asked, catalog = call.path_parameters["coin_id"], call.services.catalog.current
+    if not catalog.complete:
+        raise catalog_loading()
     entry = catalog.find(asked)
     if entry is None:
-        if not catalog.complete:
-            raise catalog_loading()
         detail = f"No coin has the id {asked[:100]!r}."
         raise not_found(detail, candidates=near_ids(catalog, asked))
     if entry.coin_id != asked:

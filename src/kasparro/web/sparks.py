@@ -48,7 +48,8 @@ class Sparks:
         """By coin key; where the database does not answer, what is known."""
         clock = self._services.clock
         since = clock.monotonic() - _KEPT_SECONDS
-        missing = [e for e in entries if self._kept.get(e.coin_key, (-inf, NOTHING))[0] < since]
+        # In the first seconds of a process a coin's listings are not known: nothing is drawn of it yet.
+        missing = [e for e in entries if e.listings and self._kept.get(e.coin_key, (-inf, NOTHING))[0] < since]
         if missing:
             try:
                 await self._read(missing, clock.now())

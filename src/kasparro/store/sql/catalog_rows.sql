@@ -11,13 +11,21 @@ FROM catalog_version v;
 -- The version that the snapshot's rows belong to.
 SELECT version, published_at, published_run_id FROM catalog_version;
 
--- name: select_priced_coin_keys
--- The coins with a price.
-SELECT coin_key FROM latest_prices ORDER BY coin_key;
+-- name: select_priced
+-- What lists show of the coins with a price: a row for each of their listings that has a quote, in no order. Lists come joined by commas.
+SELECT c.coin_key, c.coin_id, c.symbol, c.name, l.source, l.source_id, l.listing_id = p.listing_id AS chosen,
+    p.published_at, p.observed_at, p.value, p.method, array_to_string(p.sources_used, ',') AS sources_used, p.spread_pct, p.confidence,
+    array_to_string(p.flags, ',') AS flags, p.market_cap, p.volume_24h
+FROM latest_prices p
+JOIN coins c USING (coin_key)
+JOIN judgements j USING (coin_key)
+JOIN listings l ON l.listing_id = j.listing_id
+JOIN latest_quotes q ON q.listing_id = j.listing_id
+WHERE j.superseded_at IS NULL AND j.verdict = 'same' AND c.merged_into IS NULL;
 
--- name: select_other_coin_keys
--- The other coins, merged ones included.
-SELECT coin_key FROM coins AS c WHERE NOT EXISTS (SELECT FROM latest_prices AS p WHERE p.coin_key = c.coin_key) ORDER BY coin_key;
+-- name: select_coin_keys
+-- All coins, merged ones included.
+SELECT coin_key FROM coins ORDER BY coin_key;
 
 -- name: select_changed_coin_keys
 -- Coins of which anything changed after a version, and whether that is no more than the price. latest_prices has no index on it, which
@@ -36,10 +44,10 @@ GROUP BY coin_key
 ORDER BY coin_key;
 
 -- name: select_coins
--- Coins with their latest price.
+-- Coins with their latest price; lists come joined by commas.
 SELECT c.coin_key, c.coin_id, c.symbol, c.name, c.merged_into, c.wraps,
-    p.listing_id, p.published_at, p.observed_at, p.value, p.method, p.sources_used, p.spread_pct, p.confidence, p.flags,
-    p.market_cap, p.volume_24h
+    p.listing_id, p.published_at, p.observed_at, p.value, p.method, array_to_string(p.sources_used, ',') AS sources_used, p.spread_pct,
+    p.confidence, array_to_string(p.flags, ',') AS flags, p.market_cap, p.volume_24h
 FROM coins c
 LEFT JOIN latest_prices p USING (coin_key)
 WHERE c.coin_key = ANY($1::integer[]);
