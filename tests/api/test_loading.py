@@ -1,7 +1,7 @@
 """The first seconds of a process: lists of the coins with a price are served, and what needs more says that it is not known yet."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from typing import Any
 
 import pytest
@@ -51,13 +51,13 @@ class Loading:
     def __init__(self, api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         self._api = api
         self._go_on = asyncio.Event()
-        read = catalog_rows.read_coin_keys
+        read = catalog_rows.read_other_coin_keys
 
-        async def held(conn: Any) -> list[int]:
+        async def held(conn: Any, known: Container[int]) -> list[int]:
             await self._go_on.wait()
-            return await read(conn)
+            return await read(conn, known)
 
-        monkeypatch.setattr(catalog_rows, "read_coin_keys", held)
+        monkeypatch.setattr(catalog_rows, "read_other_coin_keys", held)
 
     async def begin(self) -> None:
         """Wait until lists are served."""

@@ -1,5 +1,6 @@
 """Reading and following the catalog over a real database."""
 
+from collections.abc import Container
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -178,13 +179,13 @@ async def test_coins_with_a_price_are_listed_before_all_is_read(db: Database, mo
     told: list[list[int]] = []
     holder.followers.append(SimpleNamespace(swapped=lambda keys: told.append(sorted(set(keys))), run_ended=None))  # type: ignore[arg-type]
     seen = []
-    read_coin_keys = catalog_rows.read_coin_keys
+    read = catalog_rows.read_other_coin_keys
 
-    async def noted(conn: Any) -> list[int]:
+    async def noted(conn: Any, known: Container[int]) -> list[int]:
         seen.append(holder.current)
-        return await read_coin_keys(conn)
+        return await read(conn, known)
 
-    monkeypatch.setattr(catalog_rows, "read_coin_keys", noted)
+    monkeypatch.setattr(catalog_rows, "read_other_coin_keys", noted)
     await holder.refresh()
 
     (listed,), whole = seen, holder.current

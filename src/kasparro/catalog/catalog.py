@@ -186,12 +186,11 @@ class CatalogHolder:
         draft = Draft(EMPTY)
         listed = await in_pieces(draft.begin(await catalog_rows.read_priced(conn)), self._clock)
         await self._swap(draft, listed, version, published_at, complete=False)
-        keys = await catalog_rows.read_coin_keys(conn)
-        draft = await self._drafted(conn, self.current, keys)
-        # Without another coin, too, somebody may wait for what an alias leads to.
-        others = sorted(set(keys).difference(listed)) or keys
-        await self._swap(draft, others, version, published_at)
-        return len(keys)
+        others = await catalog_rows.read_other_coin_keys(conn, self.current.entries)
+        draft = await self._drafted(conn, self.current, [*listed, *others])
+        # Where there is no other coin, somebody may wait all the same for what an alias leads to.
+        await self._swap(draft, others or listed, version, published_at)
+        return len(listed) + len(others)
 
     async def _swap(
         self,

@@ -1,5 +1,6 @@
 """What a catalog is made of, read from the tables that the ingestion writes."""
 
+from collections.abc import Container
 from datetime import datetime
 
 import asyncpg
@@ -55,9 +56,13 @@ async def read_priced(conn: asyncpg.Connection) -> list[asyncpg.Record]:
     return rows
 
 
-async def read_coin_keys(conn: asyncpg.Connection) -> list[int]:
-    """All coins."""
-    return [row["coin_key"] for row in await conn.fetch(_SQL["select_coin_keys"])]
+async def read_other_coin_keys(conn: asyncpg.Connection, known: Container[int]) -> list[int]:
+    """All coins but those that are known, merged ones included. In a transaction."""
+    others = list[int]()
+    cursor = await conn.cursor(_SQL["select_coin_keys"])
+    while rows := await cursor.fetch(_KEYS_AT_ONCE):
+        others += [key for row in rows if (key := row["coin_key"]) not in known]
+    return others
 
 
 async def read_changed_coin_keys(conn: asyncpg.Connection, after_version: int) -> tuple[list[int], list[int]]:
