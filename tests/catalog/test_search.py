@@ -126,5 +126,11 @@ def test_folding_leaves_words_one_space_apart(text: str) -> None:
     assert b"\t" not in once
 
 
+@given(st.text(st.characters(max_codepoint=127), max_size=20))
+def test_ascii_is_folded_as_any_text_is(text: str) -> None:
+    """Separators, white space and case are the same ones, whether or not a letter of another alphabet stands beside them."""
+    assert folded(f"{text} ß") == b" ".join(filter(None, [folded(text), b"ss"]))
+
+
 def _entries_of(world: dict[int, Any]) -> dict[int, Any]:
     return {key: SimpleNamespace(name=name, symbol=symbol, coin_id=f"id {name}") for key, (name, symbol) in world.items()}
