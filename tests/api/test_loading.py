@@ -151,3 +151,14 @@ async def test_a_reader_from_before_the_first_data_waits_for_its_aliases(api: Se
         assert [event[0] for event in await events.until("version")] == ["version"]
         await loading.end()
         assert [event[2]["id"] for event in (await events.until("version"))[:-1]] == ["bitcoin", "ether", "unpriced"]
+
+
+async def test_an_alias_is_found_where_every_coin_has_a_price(api: Server, market: Market) -> None:
+    """A reader from before the first data hears of its coin though no further one came with the complete catalog."""
+    async with stream(api, "ids=btc-bitcoin") as events:
+        assert (await events.next())[0] == "version"
+        await market.coin("bitcoin", 2.0, source_ids={"coingecko": "btc-bitcoin"})
+        await api.refresh()
+        while (event := await events.next())[0] != "price":
+            pass
+        assert event[2]["id"] == "bitcoin"
