@@ -106,8 +106,9 @@ def _without_etag(answer: tuple[int, Any, Any]) -> tuple[int, Any, str | None, s
     return status, body, headers.get("link"), headers.get("x-total-count")
 
 
-async def test_what_needs_more_than_lists_is_not_known_yet(api: Server, loading: Loading) -> None:
-    """503 with the time to wait, and neither less than there is nor a word that there is nothing; then an answer."""
+async def test_what_needs_more_than_lists_is_not_known_yet(api: Server, loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it takes long 503 with the time to wait, and neither less than there is nor a word that there is nothing; then an answer."""
+    monkeypatch.setattr("kasparro.serving.loading.WAIT_SECONDS", 0.01)
     await loading.begin()
     for path in _WHOLE:
         status, body, headers = await api.get(path)
@@ -126,6 +127,22 @@ async def test_what_needs_more_than_lists_is_not_known_yet(api: Server, loading:
             assert (await api.get(path))[0] in (200, 308), path
     for method, path in _ADMIN:
         assert (await _judging(api, method, path))[0] in (200, 201), path
+
+
+async def test_what_needs_more_than_lists_waits_a_moment(api: Server, loading: Loading) -> None:
+    """Who asks for it meanwhile has the answer of the complete catalog."""
+    await loading.begin()
+    paths = [path for path in _WHOLE if not path.startswith("/stream")]
+    asked = [asyncio.create_task(api.get(path)) for path in paths]
+    await asyncio.sleep(0.1)
+    assert not any(task.done() for task in asked)
+    await loading.end()
+
+    for path, (status, body, headers) in zip(paths, await asyncio.gather(*asked), strict=True):
+        now = await api.get(path)
+        assert status == now[0] in (200, 308), path
+        assert headers.get("etag") in (None, now[2].get("etag")), path
+        assert body == now[1] or path.startswith("/pages"), path
 
 
 async def _judging(api: Server, method: str, path: str) -> tuple[int, Any, Any]:

@@ -12,7 +12,8 @@ from kasparro.catalog.entries import Catalog, Entry
 from kasparro.catalog.find import near_ids
 from kasparro.catalog.rows import CoinRow, entry_row
 from kasparro.serving import parameters
-from kasparro.serving.lists import CoinPage, check_known, coin_page, list_parameters, next_link
+from kasparro.serving.lists import CoinPage, coin_page, list_parameters, next_link
+from kasparro.serving.loading import knowing
 from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.serving.problems import not_found
 
@@ -127,8 +128,7 @@ def moved(call: Call, entry: Entry, below: str) -> Answer | None:
 
 async def list_prices(call: Call) -> Answer:
     """Prices of the coins that are known among those asked for."""
-    catalog = call.services.catalog.current
-    check_known(catalog, call.query["ids"])
+    catalog = await knowing(call.services.catalog, call.query["ids"])
     return Answer(body=encoded(list(_prices(catalog, call.query))))
 
 

@@ -15,8 +15,9 @@ from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.serving import parameters
 from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.loading import whole
 from kasparro.serving.operations import Answer, Call, Live, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE, MEDIA_TYPE, ProblemError, catalog_loading, database_unavailable
+from kasparro.serving.problems import DATABASE_TROUBLE, MEDIA_TYPE, ProblemError, database_unavailable
 
 log = logs.get()
 
@@ -46,14 +47,12 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     if operation.secured:
         services.token.check(scope["client"][0] if scope["client"] else None, scope["headers"], services.clock.monotonic())
+    query = parameters.read(operation.parameters, query_string)
     tag = if_none_match = None
-    catalog = services.catalog.current
+    catalog = await whole(services.catalog) if operation.whole else services.catalog.current
     if operation.conditional and catalog.complete:
         tag = conditional.etag(catalog, path.encode("utf-8", "replace"), query_string)
         if_none_match = headers.get("if-none-match")
-    query = parameters.read(operation.parameters, query_string)
-    if operation.whole and not catalog.complete:
-        raise catalog_loading()
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):
         return Answer(body=b"", status=304, headers=[("etag", tag)])
     call = Call(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from litestar.types import Receive, Send
 
 from kasparro.serving import parameters
-from kasparro.serving.lists import check_known
+from kasparro.serving.loading import knowing
 from kasparro.serving.operations import Answer, Answered, Call, Live, Operation
 from kasparro.serving.problems import ProblemError, not_found
 from kasparro.serving.readers import COINS_MAX, READERS_MAX, Readers
@@ -48,12 +48,11 @@ def operations() -> Sequence[Operation]:
 
 async def open_stream(call: Call) -> Answer:
     """A stream of events that begins with the state of the coins asked for."""
-    readers, catalog = call.services.readers, call.services.catalog.current
-    ids = call.query["ids"] or ()
+    readers, ids = call.services.readers, call.query["ids"] or ()
     if len(readers) >= READERS_MAX:
         detail = f"{READERS_MAX} streams are open, and more are not served; try again later, or ask GET /prices now and then"
         raise ProblemError(503, "too_many_streams", detail, headers=[("retry-after", "30")])
-    check_known(catalog, ids)
+    catalog = await knowing(call.services.catalog, ids)
     if ids and catalog.version and not any(map(catalog.find, ids)):
         detail = f"no coin has the id {ids[0][:100]!r}, nor any other of these ids; GET /data?q= finds coins by name or symbol"
         raise not_found(detail)

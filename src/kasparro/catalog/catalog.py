@@ -54,6 +54,8 @@ class CatalogHolder:
         self.pulse: Pulse | None = None  # the last one; None: none yet
         self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
         self.followers: list[Follower] = []
+        self.complete = asyncio.Event()  # set while the current catalog is
+        self.complete.set()
         self.looked = asyncio.Event()  # set once the first look at the database has brought something to serve, or nothing
         self._database = database
         self._clock = clock
@@ -220,6 +222,7 @@ class CatalogHolder:
 
     def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
         self.current = catalog
+        (self.complete.set if catalog.complete else self.complete.clear)()
         self.looked.set()
         for follower in self.followers:
             follower.swapped(coin_keys)

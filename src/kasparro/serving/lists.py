@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -19,9 +19,9 @@ from kasparro.clock import Clock, in_pieces
 from kasparro.records import Pieces
 from kasparro.serving import cursors, parameters
 from kasparro.serving.cursors import Place
+from kasparro.serving.loading import knowing
 from kasparro.serving.operations import Call
 from kasparro.serving.parameters import Parameter
-from kasparro.serving.problems import catalog_loading
 
 LIMIT_DEFAULT, LIMIT_MAX = 100, 1_000
 _COINS_PER_PIECE = 2_500
@@ -88,9 +88,8 @@ _Row = tuple[int, bool, int, str, Entry]  # grade, whether it has no place, its 
 
 
 async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[str, Any]) -> CoinPage:
-    """The page that checked list parameters ask for. Raises ProblemError for a bad or expired cursor, and see check_known."""
-    catalog = holder.current
-    check_known(catalog, query["ids"] or (), every=query["all"])
+    """The page that checked list parameters ask for. Raises ProblemError for a bad or expired cursor, and see serving/loading.py."""
+    catalog = await knowing(holder, query["ids"] or (), every=query["all"])
     order = query["order"] or ("asked" if query["ids"] else "match" if query["q"] else "rank")
     listed = _listed(path, query, order)
     place = cursors.read(query["cursor"], listed) if query["cursor"] else None
@@ -98,12 +97,6 @@ async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[
     entries, total, following = await in_pieces(_page(catalog, walk, query, place or Place(walk.version)), clock)
     cursor = None if following is None else cursors.write(following, listed)
     return CoinPage(entries, total, cursor, is_present=walk.version in {0, catalog.version})
-
-
-def check_known(catalog: Catalog, ids: Iterable[str], *, every: bool = False) -> None:
-    """Raises ProblemError where what these ids, or every coin without a price, are is only known once the catalog is complete."""
-    if not catalog.complete and (every or not all(map(catalog.find, ids))):
-        raise catalog_loading()
 
 
 def next_link(call: Call, cursor: str | None) -> str | None:

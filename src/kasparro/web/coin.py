@@ -10,8 +10,9 @@ from kasparro import logs
 from kasparro.catalog.entries import Catalog, Entry, ListingEntry, Quote
 from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.serving.dependencies import Dependencies
+from kasparro.serving.loading import whole
 from kasparro.serving.operations import Answer, Call, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE, catalog_loading, not_found
+from kasparro.serving.problems import DATABASE_TROUBLE, not_found
 from kasparro.store import history
 from kasparro.store.history import StoredCandle
 from kasparro.web import words
@@ -78,9 +79,7 @@ def pages(frame: Frame, sparks: Sparks) -> list[Operation]:
 
 async def _view(call: Call, sparks: Sparks) -> View | Answer:
     """One coin, or where it is now."""
-    asked, catalog = call.path_parameters["coin_id"], call.services.catalog.current
-    if not catalog.complete:
-        raise catalog_loading()
+    asked, catalog = call.path_parameters["coin_id"], await whole(call.services.catalog)
     entry = catalog.find(asked)
     if entry is None:
         detail = f"No coin has the id {asked[:100]!r}."
