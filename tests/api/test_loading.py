@@ -41,6 +41,7 @@ _WHOLE = [
     "/export/coins.csv",
     "/export/prices.ndjson",
     "/pages/coins/bitcoin",
+    "/health/ready",
 ]
 _ADMIN = [("GET", "/admin/judgements"), ("POST", "/admin/judgements"), ("DELETE", "/admin/judgements/1")]
 

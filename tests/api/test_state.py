@@ -156,7 +156,8 @@ async def test_health_is_down_while_the_database_hangs(api: Server, market: Mark
     await market.coin("bitcoin", 1.0)
     await market.run(outcomes=BOTH)
     follower = asyncio.create_task(api.services.catalog.follow(0.05))
-    await _until(lambda: api.services.catalog.standing is not None and api.services.catalog.current.version == 1)
+    holder = api.services.catalog
+    await _until(lambda: holder.standing is not None and holder.current.version == 1 and holder.current.complete)
     async with db.connection() as conn:
         backends = [row["pid"] for row in await conn.fetch("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")]
     stopped = [_parent(backends[0]), *backends]

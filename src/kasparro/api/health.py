@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kasparro.api.shapes import Alive
 from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
-from kasparro.serving.problems import ProblemError
+from kasparro.serving.problems import ProblemError, catalog_loading
 from kasparro.serving.standing import Health, health_of
 
 
@@ -36,7 +36,7 @@ def operations() -> Sequence[Operation]:
             operation_id="show_ready",
             summary="There is something to serve",
             tag="state",
-            answers={200: Answered("Coins are served.", Alive), 503: Answered("Nothing was published yet.")},
+            answers={200: Answered("Coins are served.", Alive), 503: Answered("Nothing was published yet, or not all of it is read.")},
         ),
     ]
 
@@ -47,8 +47,11 @@ async def show_live(_call: Call) -> Answer:
 
 
 async def show_ready(call: Call) -> Answer:
-    """Ready from the first publication on; an outage of the database does not take it back, since the catalog is served on."""
-    if call.services.catalog.current.version == 0:
+    """Ready once all that was published is served; an outage of the database does not take it back, since the catalog is served on."""
+    catalog = call.services.catalog.current
+    if not catalog.complete:
+        raise catalog_loading()
+    if catalog.version == 0:
         raise ProblemError(503, "starting", "nothing was published yet; the first run is at work", headers=[("retry-after", "5")])
     return Answer(body=encoded(Alive(status="ok")))
 
