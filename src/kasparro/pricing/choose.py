@@ -5,7 +5,9 @@ Never a mean: of a right and a wrong price it is wrong, too. Distances are of lo
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import combinations
 from math import isfinite, log, sqrt
+from operator import attrgetter
 
 from kasparro.pricing.staleness import STALE, is_stale, less_certain
 from kasparro.records import CoinQuote, Price
@@ -24,34 +26,41 @@ SPREAD_PCT_MAX = 1e12  # beyond it there is nothing more to say, and no infinity
 SINGLE, DISAGREE, SUSPECT, THIN = "single_source", "disagree", "suspect_jump", "thin"
 _CERTAINTY = {SINGLE: 0.6, DISAGREE: 0.3, SUSPECT: 0.3, THIN: 0.7}  # factors of the confidence
 
+_BY_LISTING, _BY_TIME = attrgetter("source", "listing_id"), attrgetter("observed_at")
+
 
 def choose(quotes: Sequence[CoinQuote], previous: Price | None, now: datetime) -> Price | None:
     """The price of a coin whose listings were quoted so, and which cost `previous` before; None where nothing can be said."""
-    usable = [q for q in quotes if q.price > 0 and isfinite(q.price) and q.observed_at <= now + FUTURE]
+    latest = now + FUTURE
+    usable = [q for q in quotes if q.price > 0 and isfinite(q.price) and q.observed_at <= latest]
     if not usable:
         return None
     # What is stale does not take part while something fresh does.
-    taking_part = sorted([q for q in usable if not is_stale(q.observed_at, now)] or usable, key=_newest_first)
+    fresh = [q for q in usable if not is_stale(q.observed_at, now)]
+    taking_part = sorted(fresh or usable, key=_BY_LISTING)
+    taking_part.sort(key=_BY_TIME, reverse=True)
     past = previous if previous is not None and now - previous.observed_at <= PAST else None
-    # A step that nobody else has taken yet is no past to judge others by.
-    chosen, method = _chosen(taking_part, None if past is None or SUSPECT in past.flags else past)
-    agreeing = [q for q in taking_part if agree(q, chosen)]
-    sources = sorted({q.source for q in agreeing})
-    low, high = min(q.price for q in taking_part), max(q.price for q in taking_part)
-    spread_pct = min((high - low) / low * 100, SPREAD_PCT_MAX) if len(taking_part) > 1 else None
+    if all(agree(a, b) for a, b in combinations(taking_part, 2)):
+        chosen, method, agreeing = taking_part[0], "newest" if len(taking_part) > 1 else "only", taking_part
+    else:
+        # A step that nobody else has taken yet is no past to judge others by.
+        chosen, method = _decided(taking_part, None if past is None or SUSPECT in past.flags else past)
+        agreeing = [q for q in taking_part if agree(q, chosen)]
+    sources = {q.source for q in agreeing}
+    told = [q.price for q in taking_part]
+    spread_pct = min((max(told) - min(told)) / min(told) * 100, SPREAD_PCT_MAX) if len(told) > 1 else None
     volume = _first(chosen.volume_24h, [q.volume_24h for q in agreeing])
     flags = _flags(chosen, taking_part, agreeing, past, volume)
-    stale = is_stale(chosen.observed_at, now)
     confidence = _confidence(flags, spread_pct if len(agreeing) == len(taking_part) else None)
     return Price(
         value=chosen.price,
         observed_at=chosen.observed_at,
         method=method,
-        sources_used=tuple(sources),
+        sources_used=tuple(sorted(sources)),
         listing_id=chosen.listing_id,
         spread_pct=spread_pct,
-        confidence=less_certain(confidence) if stale else confidence,
-        flags=(*flags, STALE) if stale else flags,
+        confidence=confidence if fresh else less_certain(confidence),
+        flags=flags if fresh else (*flags, STALE),
         market_cap=_first(chosen.market_cap, [q.market_cap for q in agreeing]),
         volume_24h=volume,
     )
@@ -59,21 +68,12 @@ def choose(quotes: Sequence[CoinQuote], previous: Price | None, now: datetime) -
 
 def agree(a: CoinQuote, b: CoinQuote) -> bool:
     """Whether two quotes can both be right, given the time that lies between them."""
-    if a is b:
-        return True
-    hours = abs((a.observed_at - b.observed_at).total_seconds()) / 3600
     apart = abs(log(a.price) - log(b.price))
-    return apart <= AGREE + DRIFT_PER_ROOT_HOUR * sqrt(hours)
+    return apart <= AGREE or apart <= AGREE + DRIFT_PER_ROOT_HOUR * sqrt(_hours(a, b))
 
 
-def _newest_first(q: CoinQuote) -> tuple[float, str, int]:
-    return (-q.observed_at.timestamp(), q.source, q.listing_id)
-
-
-def _chosen(quotes: Sequence[CoinQuote], past: Price | None) -> tuple[CoinQuote, str]:
-    """The quote to publish, and why. `quotes` are ordered by age, the newest first."""
-    if len(quotes) == 1:
-        return quotes[0], "only"
+def _decided(quotes: Sequence[CoinQuote], past: Price | None) -> tuple[CoinQuote, str]:
+    """Of quotes that do not all agree the one to publish, and why. They are ordered by age, the newest first."""
     support = {id(q): len({other.source for other in quotes if agree(q, other)}) for q in quotes}
     best = max(support.values())
     backed = [q for q in quotes if support[id(q)] == best]
@@ -95,8 +95,8 @@ def _step(q: CoinQuote, past: Price) -> float:
     return abs(log(q.price) - log(past.value))
 
 
-def _hours(q: CoinQuote, past: Price) -> float:
-    return abs((q.observed_at - past.observed_at).total_seconds()) / 3600
+def _hours(a: CoinQuote, b: CoinQuote | Price) -> float:
+    return abs((a.observed_at - b.observed_at).total_seconds()) / 3600
 
 
 def _flags(
