@@ -108,13 +108,14 @@ def high(value: object) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, float):  # as almost all are
+        return None if math.isnan(value) else value
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
         return math.inf
-    return None if math.isnan(number) else number
 
 
 def moment(value: object) -> datetime | None:
@@ -123,7 +124,8 @@ def moment(value: object) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value) if isinstance(value, str) and len(value) in _TIME_CHARACTERS else None
-        found = found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
+        if found is not None and found.tzinfo is not UTC:
+            found = found.astimezone(UTC) if found.tzinfo is not None else None
     except (ValueError, OverflowError):
         found = None
     if found is None:
