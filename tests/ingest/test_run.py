@@ -97,6 +97,18 @@ async def test_moved_prices_are_new_quotes(ingest: Ingest, db: Database, upstrea
     assert [row[2:] for row in after["prices"]] != [row[2:] for row in before["prices"]]
 
 
+async def test_a_refresh_is_published_once(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+    """Where the market is known, whichever source answers first waits some seconds for the others."""
+    await run_once(ingest, "command")
+    async with db.connection() as conn:
+        before = await conn.fetchval("SELECT version FROM catalog_version")
+        upstream.tick()
+
+        await run_once(ingest, "command")
+
+        assert await conn.fetchval("SELECT version FROM catalog_version") == before + 1
+
+
 @pytest.mark.smoke
 async def test_the_published_history_has_a_row_for_each_price_that_moved(ingest: Ingest, db: Database, upstream: Upstream) -> None:
     """And none where a coin costs what it cost, from the same listing. Of one source: of two, whoever comes first is published first."""

@@ -34,6 +34,9 @@ from kasparro.store.pool import Database
 log = logs.get()
 
 _DAYS_AHEAD = 2  # for which there is a partition, so that a day may begin without a run
+# Where the market is known, the sources' first answers are published together: they come at about the same time, and a run that asks
+# for no more is published once. A market that is not known yet is shown as soon as it may be.
+_TOGETHER_SECONDS = 3.0
 _COVERED = timedelta(days=1)  # what was quoted within it: every plan refreshes each coin daily
 
 
@@ -259,15 +262,14 @@ class Run:
         return all(w.ended or (w.source.name in listed and w.progress.has_quotes()) for w in self.works)
 
     async def _publish_while_working(self) -> None:
-        published: float | None = None
+        due = self.clock.monotonic() + (_TOGETHER_SECONDS if self.settledness().complete else 0.0)
         while True:
             await self._changed.wait()
-            if published is not None:
-                await self.clock.sleep(published + self.settings.publish_seconds - self.clock.monotonic())
+            await self.clock.sleep(due - self.clock.monotonic())
             self._changed.clear()
             if self._may_publish():
                 await self.publisher.publish(final=False)
-                published = self.clock.monotonic()
+                due = self.clock.monotonic() + self.settings.publish_seconds
 
     async def _heartbeat(self) -> None:
         """Renew the lease while a slow source is waited for."""
