@@ -20,7 +20,7 @@ from kasparro.store import changes, coins, listings, partitions, prices, quotes,
 from kasparro.store.pool import Database
 from kasparro.store.queries import batches
 
-_COINS_AT_A_TIME = 500
+_COINS_AT_A_TIME = 1_000  # their rows are decoded in about 3 ms
 _CHOSEN_PER_PIECE = 50
 _BULK_ROWS = 5_000  # written at once, they change what the planner should do
 # Twice the longest time between two quotes of a coin that the plan of calls allows, with room for an outage: docs/budget.md.
@@ -114,7 +114,7 @@ class Publisher:
             coin_keys = set(unpriced)
             if judged is not None:
                 coin_keys |= await publication.write(judged)
-            for some in batches(sorted(quoted), _COINS_AT_A_TIME):
+            for some in batches(sorted(quoted), self._settings.statement_rows_max):
                 coin_keys.update(await quotes.coins_of_listings(conn, some))
             await publication.price(coin_keys)
             if final and untold:

@@ -1,5 +1,6 @@
 """What is kept for how long, and dropping what is not."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import asyncpg
@@ -30,16 +31,17 @@ async def retain(tools: Tools, run_id: int) -> None:
         await drift.delete_old(conn, now - timedelta(days=_DRIFT_DAYS))
         await changes.delete_old(conn, now - timedelta(days=_CHANGE_DAYS))
         earlier = min(now, await runs.database_clock(conn))
-    # Prices as long as quotes: they are what was made of them.
-    for table, days in (("quotes", settings.quote_days), ("prices", settings.quote_days), ("candles_hourly", hourly_days(settings))):
-        await _drop_before(tools, run_id, table, first_kept(earlier, days).date())
+        # Prices as long as quotes: they are what was made of them.
+        kept = {"quotes": settings.quote_days, "prices": settings.quote_days, "candles_hourly": hourly_days(settings)}
+        first = {table: first_kept(earlier, days).date() for table, days in kept.items()}
+        old = {table: [day for day in await partitions.days(conn, table) if day < first[table]] for table in kept}
+    for table, days in old.items():
+        await _drop(tools, run_id, table, days[:_DAYS_MAX])
 
 
-async def _drop_before(tools: Tools, run_id: int, table: str, first: date) -> None:
+async def _drop(tools: Tools, run_id: int, table: str, days: Sequence[date]) -> None:
     """A transaction a day. Where somebody is at work on the table for longer than a moment, the next run goes on."""
-    async with tools.database.read() as conn:
-        old = [day for day in await partitions.days(conn, table) if day < first]
-    for day in old[:_DAYS_MAX]:
+    for day in days:
         try:
             async with tools.database.write() as conn:
                 await runs.renew_lease(conn, run_id, tools.settings.lease_seconds)

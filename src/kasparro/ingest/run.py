@@ -127,10 +127,10 @@ class Ingest(Tools):
 
     async def _book(self, spendings: Mapping[str, Spending]) -> None:
         """Count the calls that no commit has counted: those that brought nothing of use."""
-        async with self.database.write() as conn:
-            for source, spending in spendings.items():
-                if spending.unbooked:
-                    await checkpoints.add_calls(conn, source, month_of(self.clock.now()), spending.unbooked)
+        if unbooked := {source: spending.unbooked for source, spending in spendings.items() if spending.unbooked}:
+            async with self.database.write() as conn:
+                for source, calls in unbooked.items():
+                    await checkpoints.add_calls(conn, source, month_of(self.clock.now()), calls)
 
 
 async def run_once(
