@@ -130,7 +130,9 @@ def test_orders_are_remembered_for_fifteen_minutes_and_bounded() -> None:
     """By version, from when they were replaced."""
     remembered = RememberedOrders()
     remembered.replace(msgspec.structs.replace(EMPTY, version=1), 0.0)
-    assert remembered.find(1, 900.0) is EMPTY.orders
+    found = remembered.find(1, 900.0)
+    assert found is not None
+    assert found.rank is EMPTY.orders.rank
     assert remembered.find(2, 900.0) is None
     assert remembered.find(1, 900.1) is None
     for version in range(ORDERS_MAX + 1):

@@ -113,6 +113,10 @@ class Orders(Held, frozen=True, gc=False, kw_only=True, eq=False):
     volume: "array[int]"  # the same coins by volume
     id: "array[int]"  # the same coins by id
     id_all: "array[int]"  # every coin by id
+    # By what `rank` and `volume` go first, coin for coin and rising: the amount below zero, infinity where it is not known. So a place is
+    # found without a look at the coins. Empty once the version is current no more.
+    rank_by: "array[float]"
+    volume_by: "array[float]"
 
 
 class Catalog(Held, frozen=True, gc=False, kw_only=True, eq=False):
@@ -177,5 +181,5 @@ EMPTY = Catalog(
     wrapping={},
     wrapped=frozenset(),
     texts=EMPTY_INDEX,
-    orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i")),
+    orders=Orders(rank=array("i"), volume=array("i"), id=array("i"), id_all=array("i"), rank_by=array("d"), volume_by=array("d")),
 )

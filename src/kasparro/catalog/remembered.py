@@ -1,5 +1,6 @@
 """The orders of past versions, so that a reader's walk over all pages shows each coin once though ranks move."""
 
+from array import array
 from collections import deque
 
 import msgspec
@@ -25,7 +26,8 @@ class RememberedOrders:
     def replace(self, catalog: Catalog, now: float) -> None:
         """Remember the orders of a catalog that is current no more. `now` in monotonic seconds."""
         self._forget(now)
-        self._kept.append(_Kept(catalog.version, catalog.orders, now))
+        orders = msgspec.structs.replace(catalog.orders, rank_by=array("d"), volume_by=array("d"))
+        self._kept.append(_Kept(catalog.version, orders, now))
 
     def find(self, version: int, now: float) -> Orders | None:
         """The orders of a past version, or None where it was never current here or is too long ago."""
