@@ -152,6 +152,7 @@ async def api_over(database: Database, settings: Settings) -> AsyncIterator[Serv
     """The API over a database, its clock standing at the market's time."""
     clock, runner, judge = FakeClock(NOW), FakeRunner(), FakeJudge()
     holder = CatalogHolder(database, clock, list(settings.sources))
+    holder.complete.set()  # as once the first look has found an empty database
     sources = (CoinGecko(settings.sources["coingecko"]), CoinPaprika(settings.sources["coinpaprika"]))
     http = HttpClient(settings, clock, random.Random(1))
     services = Dependencies(

@@ -146,6 +146,41 @@ async def test_what_needs_more_than_lists_waits_a_moment(api: Server, loading: L
         assert body == now[1] or path.startswith("/pages"), path
 
 
+async def test_of_an_empty_database_it_is_known_that_there_is_nothing(api: Server) -> None:
+    """Once it has said so."""
+    api.services.catalog.complete.clear()
+    await api.refresh()
+    assert (await api.get("/coins/bitcoin"))[0] == 404
+
+
+async def test_nothing_is_denied_before_the_first_look(api: Server, loading: Loading) -> None:
+    """Until the database was looked at it is not known that there is nothing: who asks then waits as well."""
+    api.services.catalog.complete.clear()
+    asked = asyncio.create_task(api.get("/coins/bitcoin"))
+    await asyncio.sleep(0.05)
+    await loading.begin()
+    assert not asked.done()
+    await loading.end()
+    assert (await asked)[0] == 200
+
+
+async def test_a_database_that_never_answered_denies_nothing(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether there is such a coin is not known: 503, not 404."""
+    monkeypatch.setattr("kasparro.serving.loading.WAIT_SECONDS", 0.3)
+    holder = api.services.catalog
+    holder.complete.clear()
+
+    async def fails(_conn: Any) -> Any:
+        raise OSError
+
+    monkeypatch.setattr(catalog_rows, "read_pulse", fails)
+    following = asyncio.create_task(holder.follow(0.05))
+    async with asyncio.timeout(2):
+        assert (await api.get("/coins/bitcoin"))[0] == 503
+    assert holder.looked.is_set()
+    following.cancel()
+
+
 async def _judging(api: Server, method: str, path: str) -> tuple[int, Any, Any]:
     said = {"listing": {"source": "coingecko", "source_id": "bitcoin"}, "coin_id": "bitcoin", "verdict": "same"}
     headers = {"Authorization": f"Bearer {TOKEN}"}

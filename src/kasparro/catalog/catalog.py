@@ -54,8 +54,7 @@ class CatalogHolder:
         self.pulse: Pulse | None = None  # the last one; None: none yet
         self.database_error: str | None = None  # why the last poll failed; None: it did not, or there was none yet
         self.followers: list[Follower] = []
-        self.complete = asyncio.Event()  # set while the current catalog is
-        self.complete.set()
+        self.complete = asyncio.Event()  # set while `current` is all that was published, as the database has said at least once
         self.looked = asyncio.Event()  # set once the first look at the database has brought something to serve, or nothing
         self._database = database
         self._clock = clock
@@ -144,6 +143,7 @@ class CatalogHolder:
     async def _follow_catalog(self, pulse: Pulse) -> bool:
         async with self._refreshing:
             if pulse.version == self.current.version and self.current.complete:
+                self.complete.set()
                 return False
             started = self._clock.monotonic()
             coins = await self._read()
@@ -222,8 +222,8 @@ class CatalogHolder:
 
     def _take(self, catalog: Catalog, coin_keys: Collection[int]) -> None:
         self.current = catalog
-        (self.complete.set if catalog.complete else self.complete.clear)()
         self.looked.set()
+        (self.complete.set if catalog.complete else self.complete.clear)()
         for follower in self.followers:
             follower.swapped(coin_keys)
 

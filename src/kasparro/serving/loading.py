@@ -23,4 +23,4 @@ async def whole(holder: CatalogHolder) -> Catalog:
 async def knowing(holder: CatalogHolder, ids: Iterable[str], *, every: bool = False) -> Catalog:
     """The current catalog, complete where some of these ids are not known yet, or every coin without a price is asked for."""
     catalog = holder.current
-    return await whole(holder) if not catalog.complete and (every or not all(map(catalog.find, ids))) else catalog
+    return await whole(holder) if not holder.complete.is_set() and (every or not all(map(catalog.find, ids))) else catalog
