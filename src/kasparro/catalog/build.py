@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Quote
+from kasparro.catalog.entries import Catalog, Contract, Entry, Judgement, ListingEntry, Price
 from kasparro.catalog.indexes import Groups, OnWrite, addresses, symbols, wrapped
 from kasparro.catalog.orders import make_orders
-from kasparro.catalog.priced import listed, price_of, row_of
+from kasparro.catalog.priced import listed, price_of, quote_of, row_of
 from kasparro.catalog.repriced import PriceRows, Repricer
 from kasparro.catalog.search import carried_on
 from kasparro.catalog.staling import is_flagged
@@ -228,7 +228,7 @@ class Draft:
         given = {n.listing_id: n.contracts for n in before.listings} if before else {}
         listings: list[ListingEntry] = []
         others: list[Judgement] = []
-        chosen: ListingEntry | None = None
+        price: Price | None = None
         for row in sorted(rows, key=_by_source) if len(rows) > 1 else rows:
             # A judgement never changes: it is superseded by another one.
             judgement = known.get(row[_JUDGEMENT_ID]) or self._judgement(row, coin_id)
@@ -237,12 +237,10 @@ class Draft:
                 continue
             listing_id = row[_LISTING_ID]
             has = _contracts(judgement, contracts.get(listing_id, ()), given.get(listing_id, ()))
-            listing = self._listing(row, judgement, has, name)
-            listings.append(listing)
-            if listing_id == chosen_id:
-                chosen = listing
-        # A price stands only while the listing that it comes from is the coin.
-        price = None if chosen is None else price_of(price_columns, chosen.source, chosen.source_id, self._shared, before)
+            is_chosen = listing_id == chosen_id
+            if is_chosen:  # a price stands only while the listing that it comes from is the coin
+                price = price_of(price_columns, judgement.source, judgement.source_id, self._shared, before)
+            listings.append(self._listing(row, judgement, has, name, price if is_chosen else None))
         sources = self._sources(listings, quoted=price is not None)
         return Entry(
             coin_key=coin_key,
@@ -279,20 +277,12 @@ class Draft:
             created_at=self._shared(created_at),
         )
 
-    def _listing(self, row: Row, judgement: Judgement, contracts: tuple[Contract, ...], name: str) -> ListingEntry:
-        listing_id, _, _, symbol, listing_name, active, price, market_cap, volume_24h, observed_at, fetched_at = row[_LISTING_ID:]
+    def _listing(self, row: Row, judgement: Judgement, contracts: tuple[Contract, ...], name: str, price: Price | None) -> ListingEntry:
+        """`price` is the one that comes from this listing."""
+        listing_id, _, _, symbol, listing_name, active, *quote_columns, fetched_at = row[_LISTING_ID:]
         source, source_id = judgement.source, judgement.source_id
-        quote = None
-        if price is not None:
-            quote = Quote(
-                source=source,
-                source_id=source_id,
-                price=price,
-                market_cap=market_cap,
-                volume_24h=volume_24h,
-                observed_at=observed_at,
-                fetched_at=self._shared(fetched_at),
-            )
+        quoted = quote_columns[0] is not None
+        quote = quote_of((*quote_columns, self._shared(fetched_at)), source, source_id, price) if quoted else None
         return ListingEntry(
             listing_id=listing_id,
             source=source,

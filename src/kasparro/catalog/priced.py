@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from sys import intern
 from typing import Any, TypeVar
 
-from kasparro.catalog.entries import Entry, Price
+from kasparro.catalog.entries import Entry, Price, Quote
 from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.store.columns import parts
 
@@ -60,6 +60,27 @@ def price_of(columns: Sequence[Any], source: str, source_id: str, shared: Shared
         market_cap=market_cap,
         volume_24h=volume_24h,
     )
+
+
+def quote_of(columns: Sequence[Any], source: str, source_id: str, price: Price | None) -> Quote:
+    """The quote of a listing. What the price that comes from it says as well is kept once."""
+    value, market_cap, volume_24h, observed_at, fetched_at = columns
+    if price is not None:
+        value, observed_at = _once(value, price.value), _once(observed_at, price.observed_at)
+        market_cap, volume_24h = _once(market_cap, price.market_cap), _once(volume_24h, price.volume_24h)
+    return Quote(
+        source=source,
+        source_id=source_id,
+        price=value,
+        market_cap=market_cap,
+        volume_24h=volume_24h,
+        observed_at=observed_at,
+        fetched_at=fetched_at,
+    )
+
+
+def _once(told: T, kept: T) -> T:
+    return kept if kept == told else told
 
 
 def row_of(coin_id: str, symbol: str, name: str, sources: tuple[str, ...], price: Price | None, before: Entry | None) -> bytes | None:

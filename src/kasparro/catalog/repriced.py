@@ -1,15 +1,16 @@
 """A coin of which no more changed than its price and what its listings were quoted at, as almost always: the rest of its entry stays."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from sys import intern
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from kasparro.catalog.entries import Entry, ListingEntry, Price, Quote
+from kasparro.catalog.entries import Entry, ListingEntry, Price
+from kasparro.catalog.priced import price_of, quote_of
 from kasparro.catalog.rows import data_row, encoded_row
 from kasparro.store.columns import parts
+
+T = TypeVar("T")
 
 
 class PriceRows(Protocol):
@@ -26,40 +27,30 @@ class Repricer:
 
     def __init__(self, quotes: Iterable[Any]) -> None:
         self._quotes = {row[0]: row for row in quotes}
-        self._confidences: dict[float, float] = {}  # as in a draft, what many coins have is kept once
-        self._times: dict[datetime, datetime] = {}
-        self._published_at: datetime | None = None
+        self._same: dict[Any, Any] = {}  # as in a draft, what many coins have is kept once
 
     def entry(self, before: Entry, row: Any) -> Entry:  # noqa: ANN401  # a row of prices
         """The entry with another price, or without one where the listing that it comes from is not the coin."""
-        _, chosen_id, published_at, observed_at, value, method, sources_used, spread_pct, confidence, flags, market_cap, volume_24h = row
-        listings = tuple([self._quoted(n) for n in before.listings])
-        chosen = next((n for n in listings if n.listing_id == chosen_id), None)
+        _, chosen_id, *columns = row
+        chosen = next((n for n in before.listings if n.listing_id == chosen_id), None)
         if chosen is None:
-            return msgspec.structs.replace(before, listings=listings, price=None, row=None)
-        if published_at != self._published_at:
-            self._published_at = published_at
-        price = Price(
-            value=value,
-            source=chosen.source,
-            source_id=chosen.source_id,
-            observed_at=observed_at,
-            published_at=self._published_at,
-            method=intern(method),
-            sources_used=parts(sources_used),
-            spread_pct=spread_pct,
-            confidence=self._confidences.setdefault(confidence, confidence),
-            flags=parts(flags),
-            market_cap=market_cap,
-            volume_24h=volume_24h,
-        )
+            return msgspec.structs.replace(before, listings=self._requoted(before.listings, None, None), price=None, row=None)
+        price = price_of(columns, chosen.source, chosen.source_id, self._shared, None)
+        listings = self._requoted(before.listings, chosen, price)
         sources = before.sources
         if len(sources) < len(listings):  # another may have a quote now; none loses one
             sources = parts(",".join(sorted({n.source for n in listings if n.quote is not None})))
         row_of_data = encoded_row(data_row(before.coin_id, before.symbol, before.name, sources, price))
         return msgspec.structs.replace(before, sources=sources, listings=listings, price=price, row=row_of_data)
 
-    def _quoted(self, listing: ListingEntry) -> ListingEntry:
+    def _shared(self, value: T) -> T:
+        same: T = self._same.setdefault(value, value)
+        return same
+
+    def _requoted(self, listings: Iterable[ListingEntry], chosen: ListingEntry | None, price: Price | None) -> tuple[ListingEntry, ...]:
+        return tuple([self._quoted(n, price if n is chosen else None) for n in listings])
+
+    def _quoted(self, listing: ListingEntry, price_of_it: Price | None) -> ListingEntry:
         row = self._quotes.get(listing.listing_id)
         if row is None:
             return listing
@@ -71,13 +62,6 @@ class Repricer:
             and (had.market_cap, had.volume_24h) == (market_cap, volume_24h)
         ):
             return listing
-        quote = Quote(
-            source=listing.source,
-            source_id=listing.source_id,
-            price=price,
-            market_cap=market_cap,
-            volume_24h=volume_24h,
-            observed_at=observed_at,
-            fetched_at=self._times.setdefault(fetched_at, fetched_at),
-        )
+        columns = price, market_cap, volume_24h, observed_at, self._shared(fetched_at)
+        quote = quote_of(columns, listing.source, listing.source_id, price_of_it)
         return msgspec.structs.replace(listing, quote=quote)
