@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from typing import Any
+from urllib.parse import quote
 
+from tests.benchmarks.asking import ask
 from tests.benchmarks.processes import cpu_seconds, median, megabytes
 from tests.benchmarks.report import Bound, Line, Topic, say
 from tests.benchmarks.serving import Filled, Service, serving
@@ -58,8 +60,15 @@ async def _round(filled: Filled, found: _Found) -> None:
         market.move()
         await found.refresh(filled, "full refresh", service.cost(full=True))
         resident.append(_memory(service, found, "after a full run"))
+        await asyncio.to_thread(_ask_for_every_coin, service)
+        resident.append(_memory(service, found, "after every coin was asked for"))
         found.add("most memory while served (VmRSS), MB", max(resident))
         found.add("peak memory (VmHWM), MB", megabytes(service.pid, "VmHWM"))
+
+
+def _ask_for_every_coin(service: Service) -> None:
+    for coin_id in service.ids():
+        ask(service.port, f"/coins/{quote(coin_id, safe='')}")
 
 
 def _memory(service: Service, found: _Found, when: str) -> float:

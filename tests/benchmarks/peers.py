@@ -26,7 +26,7 @@ http {{
     server_tokens off;
     sendfile on;
     keepalive_requests 100000000;
-    open_file_cache max=20000;
+    open_file_cache max=10000;
     types {{ }}
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;

@@ -47,7 +47,7 @@ def cases(service: Service) -> list[Case]:
     """What is asked, with ids that the service knows."""
     listings = list(csv.DictReader(io.StringIO(ask(service.port, "/mappings.csv").body.decode())))
     chosen = random.Random(1)
-    priced = [i for i in _ranked(service) if _PLAIN_ID.fullmatch(i)]
+    priced = [i for i in service.ids() if _PLAIN_ID.fullmatch(i)]
     ids = chosen.sample(priced, min(IDS, len(priced)))
     asked = chosen.sample(listings, min(IDS, len(listings)))
     gzip, zstd = {"Accept-Encoding": "gzip"}, {"Accept-Encoding": "zstd"}
@@ -66,17 +66,6 @@ def cases(service: Service) -> list[Case]:
         Case("/data?q=bitcoin", ["/data?q=bitcoin"]),
         Case("/mappings.csv", ["/mappings.csv"], large=True),
     ]
-
-
-def _ranked(service: Service) -> list[str]:
-    """The ids of all coins with a price."""
-    found, target = [], "/data?limit=1000"
-    while target:
-        answer = ask(service.port, target)
-        found += [row["id"] for row in json.loads(answer.body)]
-        following = re.search(r"<([^>]+)>", answer.headers.get("link", ""))
-        target = following[1] if following else ""
-    return found
 
 
 class Measured(NamedTuple):

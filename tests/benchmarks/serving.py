@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import sys
 import time
 from asyncio.subprocess import Process
@@ -79,6 +80,16 @@ class Service:
         answer = ask(self.port, target)
         assert answer.status == HTTPStatus.OK, f"{target}: {answer.status} {answer.body[:300]!r}"
         return json.loads(answer.body)
+
+    def ids(self) -> list[str]:
+        """The ids of all coins with a price, by rank."""
+        found, target = [], "/data?limit=1000"
+        while target:
+            answer = ask(self.port, target)
+            found += [row["id"] for row in json.loads(answer.body)]
+            following = re.search(r"<([^>]+)>", answer.headers.get("link", ""))
+            target = following[1] if following else ""
+        return found
 
     def etag(self) -> str:
         """Changes with what is served; empty while the coins without a price are still being read."""
