@@ -145,6 +145,16 @@ class PartResult(Record, frozen=True, kw_only=True):
         return self.listings_written + self.quotes_written + self.other_written
 
 
+class NamedRow(Record, frozen=True, kw_only=True):
+    """What one listing is called."""
+
+    listing_id: int
+    source: str
+    source_id: str
+    symbol: str
+    name: str
+
+
 class EvidenceRow(Record, frozen=True, kw_only=True):
     """What is known of one listing when it is judged: identity, contracts and its latest quote."""
 

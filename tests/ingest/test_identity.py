@@ -8,6 +8,7 @@ from kasparro.ingest.publish import OutdatedError, Publication
 from kasparro.ingest.run import Ingest, run_once
 from kasparro.store.pool import Database
 from tests.ingest.conftest import state
+from tests.resolver.test_keys import entries
 from tests.upstream.server import Upstream
 
 ALL = frozenset({"coingecko", "coinpaprika"})
@@ -114,6 +115,18 @@ async def test_another_process_s_changes_are_seen(ingest: Ingest, db: Database) 
     assert (judged is None) == (same_process is None)
     if judged is not None and same_process is not None:
         assert judged.resolution == same_process.resolution
+
+
+async def test_keys_that_are_made_anew_are_those_that_judging_everything_left(ingest: Ingest, db: Database) -> None:
+    """Of every listing, contracts included: a process that has just started finds whom a change concerns."""
+    await run_once(ingest, "command")
+    other = Identity(db, ingest.settings, SystemClock())
+    async with other._snapshot() as conn:
+        made = await other._known_keys(conn, 1)
+
+    assert ingest.identity._keys is not None
+    assert entries(made) == entries(ingest.identity._keys)
+    assert all(any(kind) for kinds in entries(made).values() for kind in kinds)
 
 
 async def test_what_was_judged_on_another_state_is_not_written(ingest: Ingest, db: Database) -> None:

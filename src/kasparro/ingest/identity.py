@@ -153,8 +153,10 @@ class Identity:
         """The keys of all listings, made where they are not kept yet. What runs from `since` on change is not known to be in them."""
         if self._keys is None or self._keys.put_since > _KEYS_PUT_MAX:
             draft = KeysDraft()
-            async for rows in listings.evidence(conn, frozenset(), frozenset()):
-                await in_pieces(draft.add(rows), self._clock)
+            async for names in listings.names(conn):
+                await in_pieces(draft.add_names(names), self._clock)
+            for source in draft.sources:
+                await in_pieces(draft.add_addresses(source, await listings.addresses(conn, source)), self._clock)
             self._keys = await in_pieces(draft.finish(), self._clock)
             self._keys_since = since
         return self._keys

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from kasparro.records import EvidenceRow
+from kasparro.records import EvidenceRow, NamedRow
 from kasparro.resolver.normalise import STANDS_FOR_ANOTHER, hyphened, name_keys, slug_keys, symbol_key
 from kasparro.resolver.platforms import address, chain
 
@@ -105,7 +105,7 @@ def slug_of(source: str, source_id: str, symbol: str) -> str:
     return source_id
 
 
-def texts_of(of: EvidenceRow | Listed) -> Texts:
+def texts_of(of: EvidenceRow | NamedRow | Listed) -> Texts:
     """The keys of what a listing is called."""
     name = name_keys(of.name)
     slug_text = slug_of(of.source, of.source_id, of.symbol)

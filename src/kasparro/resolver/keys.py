@@ -5,8 +5,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kasparro.records import EvidenceRow, Pieces
+from kasparro.records import EvidenceRow, NamedRow, Pieces
 from kasparro.resolver.features import Texts, addresses_of, texts_of
+from kasparro.resolver.platforms import address
 
 SLICE = 4_000  # entries looked at between two chances for others: about 2 ms
 _LISTINGS_SLICE = 100  # likewise
@@ -138,22 +139,43 @@ class KeysDraft:
     def __init__(self) -> None:
         self._entries: dict[str, list[tuple[array[int], array[int]]]] = {}  # by source, for each kind: hashes and listing ids
 
-    def add(self, rows: Iterable[EvidenceRow]) -> Pieces[None]:
-        """Take over listings, each once."""
+    @property
+    def sources(self) -> list[str]:
+        """Of which there are listings."""
+        return list(self._entries)
+
+    def add_names(self, rows: Iterable[NamedRow]) -> Pieces[None]:
+        """Take over what listings are called, each once."""
         for n, row in enumerate(rows):
             if n % _LISTINGS_SLICE == _LISTINGS_SLICE - 1:
                 yield
-            self.put(row, texts_of(row))
+            self._note(row.source, row.listing_id, keys_of(texts_of(row), ()))
+
+    def add_addresses(self, source: str, rows: Iterable[tuple[int, str]]) -> Pieces[None]:
+        """Take over the addresses of a source's contracts, each with the id of its listing; all of a listing at once."""
+        found: dict[int, set[str]] = {}
+        for n, (listing_id, text) in enumerate(rows):
+            if n % SLICE == SLICE - 1:
+                yield
+            if spelled := address(text):
+                found.setdefault(listing_id, set()).add(spelled)
+        for n, (listing_id, addresses) in enumerate(found.items()):
+            if n % SLICE == SLICE - 1:
+                yield
+            self._note(source, listing_id, [(ADDRESSES, spelled) for spelled in addresses])
 
     def put(self, row: EvidenceRow, texts: Texts) -> None:
-        """Take over one listing."""
-        entries = self._entries.get(row.source)
+        """Take over one listing whole."""
+        self._note(row.source, row.listing_id, keys_of(texts, addresses_of(row)))
+
+    def _note(self, source: str, listing_id: int, keys: Iterable[tuple[int, str]]) -> None:
+        entries = self._entries.get(source)
         if entries is None:
-            entries = self._entries[row.source] = [(array("q"), array("i")) for _ in Blocks._fields]
-        for kind, key in keys_of(texts, addresses_of(row)):
+            entries = self._entries[source] = [(array("q"), array("i")) for _ in Blocks._fields]
+        for kind, key in keys:
             hashes, ids = entries[kind]
             hashes.append(hash(key))
-            ids.append(row.listing_id)
+            ids.append(listing_id)
 
     def finish(self) -> "Pieces[Keys]":
         """The keys. The draft is empty afterwards."""

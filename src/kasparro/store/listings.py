@@ -5,13 +5,14 @@ from datetime import datetime
 
 import asyncpg
 
-from kasparro.records import Courses, EvidenceRow, Listing, ListingContract, Traded
+from kasparro.records import Courses, EvidenceRow, Listing, ListingContract, NamedRow, Traded
 from kasparro.store import queries
 from kasparro.store.columns import scalars, texts
 
 _SQL = queries.load("listings")
 _EVIDENCE_ROWS = 500  # read at a time: about 3 ms of the event loop
 _TRADED_ROWS = 5_000  # the same
+_NAMED_ROWS = 2_000  # the same
 
 
 class _Any:
@@ -114,6 +115,22 @@ async def traded(conn: asyncpg.Connection, source: str) -> AsyncIterator[list[Tr
 async def newcomers(conn: asyncpg.Connection, source: str, stream: str) -> list[str]:
     """The source ids of a source's active listings that are in no batch of a stream."""
     return [row["source_id"] for row in await conn.fetch(_SQL["select_newcomers"], source, stream)]
+
+
+async def names(conn: asyncpg.Connection) -> AsyncIterator[list[NamedRow]]:
+    """What every listing is called, some thousand at a time, in no order. In a transaction."""
+    cursor = await conn.cursor(_SQL["select_names"])
+    while rows := await cursor.fetch(_NAMED_ROWS):
+        yield [NamedRow(listing_id=row[0], source=row[1], source_id=row[2], symbol=row[3], name=row[4]) for row in rows]
+
+
+async def addresses(conn: asyncpg.Connection, source: str) -> list[tuple[int, str]]:
+    """The address of every contract of a source, with the id of its listing. In a transaction."""
+    found: list[tuple[int, str]] = []
+    cursor = await conn.cursor(_SQL["select_addresses"], source)
+    while rows := await cursor.fetch(_NAMED_ROWS):
+        found += [(row[0], row[1]) for row in rows]
+    return found
 
 
 async def evidence(

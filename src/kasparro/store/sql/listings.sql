@@ -57,6 +57,17 @@ DELETE FROM listing_contracts AS c
 USING unnest($2::text::text[], $3::text::text[], $4::text::text[]) AS u (source_id, platform, address)
 WHERE c.source = $1 AND c.source_id = u.source_id AND c.platform = u.platform AND c.address = u.address;
 
+-- name: select_names
+-- What every listing is called.
+SELECT listing_id, source, source_id, symbol, name FROM listings;
+
+-- name: select_addresses
+-- The addresses of a source's contracts, with the listings that they are of.
+SELECT l.listing_id, c.address
+FROM listing_contracts AS c
+JOIN listings AS l ON l.source = c.source AND l.source_id = c.source_id
+WHERE c.source = $1;
+
 -- name: select_evidence
 -- What a listing is judged by, in the order of listing_id, from after $1 on.
 SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
