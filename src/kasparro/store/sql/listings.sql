@@ -69,29 +69,29 @@ JOIN listings AS l ON l.source = c.source AND l.source_id = c.source_id
 WHERE c.source = $1;
 
 -- name: select_evidence
--- What a listing is judged by, in the order of listing_id, from after $1 on.
-SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
-       (SELECT array_agg(c.platform ORDER BY c.platform, c.address)
-        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS platforms,
-       (SELECT array_agg(c.address ORDER BY c.platform, c.address)
-        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS addresses,
+-- What a listing is judged by, in the order of listing_id, from after $1 on. So are quotes: each time, all of them would be read up to there.
+SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active, c.platforms, c.addresses,
        q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at, l.first_seen_at
 FROM listings AS l
-LEFT JOIN latest_quotes AS q USING (listing_id)
+LEFT JOIN latest_quotes AS q ON q.listing_id = l.listing_id AND q.listing_id > $1
+LEFT JOIN LATERAL (
+    SELECT array_agg(t.platform ORDER BY t.platform, t.address) AS platforms, array_agg(t.address ORDER BY t.platform, t.address) AS addresses
+    FROM listing_contracts AS t WHERE t.source = l.source AND t.source_id = l.source_id
+) AS c ON true
 WHERE l.listing_id > $1
 ORDER BY l.listing_id
 LIMIT $2;
 
 -- name: select_evidence_of
 -- What the given listings are judged by.
-SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active,
-       (SELECT array_agg(c.platform ORDER BY c.platform, c.address)
-        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS platforms,
-       (SELECT array_agg(c.address ORDER BY c.platform, c.address)
-        FROM listing_contracts AS c WHERE c.source = l.source AND c.source_id = l.source_id) AS addresses,
+SELECT l.listing_id, l.source, l.source_id, l.symbol, l.name, l.active, c.platforms, c.addresses,
        q.price, q.observed_at, q.market_cap, q.volume_24h, q.ath_price, q.ath_at, l.first_seen_at
 FROM listings AS l
 LEFT JOIN latest_quotes AS q USING (listing_id)
+LEFT JOIN LATERAL (
+    SELECT array_agg(t.platform ORDER BY t.platform, t.address) AS platforms, array_agg(t.address ORDER BY t.platform, t.address) AS addresses
+    FROM listing_contracts AS t WHERE t.source = l.source AND t.source_id = l.source_id
+) AS c ON true
 WHERE l.listing_id = ANY($1::integer[]);
 
 -- name: select_news
