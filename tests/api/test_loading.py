@@ -156,16 +156,21 @@ async def test_of_an_empty_database_it_is_known_that_there_is_nothing(api: Serve
 async def test_nothing_is_denied_before_the_first_look(api: Server, loading: Loading) -> None:
     """Until the database was looked at it is not known that there is nothing: who asks then waits as well."""
     api.services.catalog.complete.clear()
-    asked = asyncio.create_task(api.get("/coins/bitcoin"))
+    coin, coins = (asyncio.create_task(api.get(path)) for path in ("/coins/bitcoin", "/data"))
     await asyncio.sleep(0.05)
+    assert not coins.done()
+    assert (await api.get("/health/ready"))[1]["code"] == "catalog_loading"
     await loading.begin()
-    assert not asked.done()
+    status, rows, headers = await coins
+    assert (status, [row["id"] for row in rows], headers.get("etag")) == (200, ["ether", "bitcoin"], None)
+    assert "retry-after" not in headers
+    assert not coin.done()
     await loading.end()
-    assert (await asked)[0] == 200
+    assert (await coin)[0] == 200
 
 
 async def test_a_database_that_never_answered_denies_nothing(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether there is such a coin is not known: 503, not 404."""
+    """Whether there are such coins is not known: 503, neither 404 nor an empty list."""
     monkeypatch.setattr("kasparro.serving.loading.WAIT_SECONDS", 0.3)
     holder = api.services.catalog
     holder.complete.clear()
@@ -176,7 +181,9 @@ async def test_a_database_that_never_answered_denies_nothing(api: Server, monkey
     monkeypatch.setattr(catalog_rows, "read_pulse", fails)
     following = asyncio.create_task(holder.follow(0.05))
     async with asyncio.timeout(2):
-        assert (await api.get("/coins/bitcoin"))[0] == 503
+        for path in ("/coins/bitcoin", "/data", "/data?q=bit", "/prices?ids=bitcoin"):
+            assert (await api.get(path))[0] == 503, path
+        assert (await api.get("/", headers={"Accept": "text/html"}))[0] == 503
     assert holder.looked.is_set()
     following.cancel()
 

@@ -85,7 +85,7 @@ async def list_coins(call: Call) -> Answer:
     headers = [("x-total-count", str(page.total))]
     if link is not None:
         headers.append(("link", f'<{link}>; rel="next"'))
-    if call.services.catalog.current.version == 0:
+    if page.version == 0:
         headers.append(("retry-after", str(RETRY_BEFORE_DATA_SECONDS)))
     return Answer(body=body, headers=headers, same_for_etag=page.is_present and not call.query["envelope"])
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kasparro.api.shapes import Alive
+from kasparro.serving.loading import is_known
 from kasparro.serving.operations import Answer, Answered, Call, Operation, encoded
 from kasparro.serving.problems import ProblemError, catalog_loading
 from kasparro.serving.standing import Health, health_of
@@ -49,7 +50,7 @@ async def show_live(_call: Call) -> Answer:
 async def show_ready(call: Call) -> Answer:
     """Ready once all that was published is served; an outage of the database does not take it back, since the catalog is served on."""
     catalog = call.services.catalog.current
-    if not catalog.complete:
+    if not catalog.complete or not is_known(call.services.catalog):
         raise catalog_loading()
     if catalog.version == 0:
         raise ProblemError(503, "starting", "nothing was published yet; the first run is at work", headers=[("retry-after", "5")])

@@ -15,7 +15,7 @@ from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
 from kasparro.serving import parameters
 from kasparro.serving.dependencies import Dependencies
-from kasparro.serving.loading import whole
+from kasparro.serving.loading import is_known, whole
 from kasparro.serving.operations import Answer, Call, Live, Operation
 from kasparro.serving.problems import DATABASE_TROUBLE, MEDIA_TYPE, ProblemError, database_unavailable
 
@@ -50,7 +50,8 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
     query = parameters.read(operation.parameters, query_string)
     tag = if_none_match = None
     catalog = await whole(services.catalog) if operation.whole else services.catalog.current
-    if operation.conditional and catalog.complete:
+    # Before it is known what there is, whoever asks waits, and is answered from another catalog than this one.
+    if operation.conditional and catalog.complete and is_known(services.catalog):
         tag = conditional.etag(catalog, path.encode("utf-8", "replace"), query_string)
         if_none_match = headers.get("if-none-match")
     if tag is not None and if_none_match is not None and conditional.matches(if_none_match, tag):

@@ -62,6 +62,7 @@ class CoinPage(msgspec.Struct, frozen=True):
     entries: list[Entry]
     total: int  # rows of the whole list
     cursor: str | None  # of the next page
+    version: int  # of the catalog that it is from
     is_present: bool  # false where its order is of an earlier catalog, which is remembered for a while only
 
 
@@ -96,7 +97,7 @@ async def coin_page(holder: CatalogHolder, clock: Clock, path: str, query: dict[
     walk = _walk(holder, catalog, query, order, place)
     entries, total, following = await in_pieces(_page(catalog, walk, query, place or Place(walk.version)), clock)
     cursor = None if following is None else cursors.write(following, listed)
-    return CoinPage(entries, total, cursor, is_present=walk.version in {0, catalog.version})
+    return CoinPage(entries, total, cursor, catalog.version, is_present=walk.version in {0, catalog.version})
 
 
 def next_link(call: Call, cursor: str | None) -> str | None:

@@ -87,8 +87,11 @@ def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ..
 
 
 def catalog_loading() -> ProblemError:
-    """503 while no more is known than what lists show of the coins with a price, in the first seconds of a process."""
-    detail = "this is not known yet: the service has just started, and serves lists of the coins with a price first. Try again in a second"
+    """503 while it is not known what there is, or no more than what lists show of the coins with a price: a process has just started."""
+    detail = (
+        "this is not known yet: the service has just started, and serves lists of the coins with a price first. Try again in a second; "
+        "GET /health says whether the database answers"
+    )
     return ProblemError(503, "catalog_loading", detail, headers=[("retry-after", "1")])
 
 

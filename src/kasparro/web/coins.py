@@ -67,7 +67,7 @@ async def _view(call: Call, sparks: Sparks) -> View:
         "next": next_link(call, page.cursor),
         "first": _link(q=query["q"], order=query["order"]) if query["cursor"] else None,
         "ids": ",".join(entry.coin_id for entry in page.entries),
-        "starting": catalog.version == 0,
+        "starting": page.version == 0,
         "flags": [flag(name) for name in words.FLAGS],
     }
     return View(template="coins.html", context=context, headers=(("vary", "Accept"),))
