@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +15,11 @@ from kasparro.catalog import catalog
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.errors import RetryError, RunOpenError
 from kasparro.records import RunSummary, SourceSummary
+from kasparro.serving import answering
 from kasparro.sources.breaker import Moment
 from kasparro.sources.manners import Manners
 from kasparro.store.pool import Database
+from kasparro.web import runs
 from tests.api.conftest import TOKEN, Server
 from tests.api.factory import NOW, Market
 
@@ -158,20 +162,12 @@ async def test_health_is_down_while_the_database_hangs(api: Server, market: Mark
     follower = asyncio.create_task(api.services.catalog.follow(0.05))
     holder = api.services.catalog
     await _until(lambda: holder.standing is not None and holder.current.version == 1 and holder.current.complete)
-    async with db.connection() as conn:
-        backends = [row["pid"] for row in await conn.fetch("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")]
-    stopped = [_parent(backends[0]), *backends]
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    async with _hanging(db):
         await _until(lambda: api.services.catalog.database_error is not None)
         started = time.perf_counter()
         assert [(await api.get("/health"))[0] for _ in range(20)] == [503] * 20
         assert (await api.get("/data"))[1][0]["id"] == "bitcoin"
         assert time.perf_counter() - started < 2
-    finally:
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
     await _until(lambda: api.services.catalog.database_error is None)
     assert (await api.get("/health"))[1]["status"] == "ok"
     follower.cancel()
@@ -180,6 +176,52 @@ async def test_health_is_down_while_the_database_hangs(api: Server, market: Mark
 
 def _parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.slow
+async def test_nobody_waits_for_long_while_the_database_hangs(
+    api: Server, market: Market, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only the database knows is 503, on a page as in JSON; a page that is good without it comes without."""
+    monkeypatch.setattr(answering, "GET_SECONDS_MAX", 4.0)
+    monkeypatch.setattr(runs, "_WAITED_SECONDS", 0.5)
+    await market.coin("bitcoin", 1.0)
+    await market.run(outcomes=BOTH)
+    await api.refresh()
+    html = {"headers": {"Accept": "text/html"}}
+    asked = {
+        ("/runs", 503): {},
+        ("/stats", 503): {},
+        ("/changes", 503): {},
+        ("/coins/bitcoin/history", 503): {},
+        ("/pages/runs", 503): html,
+        ("/pages/runs/1", 503): html,
+        ("/pages/coins/bitcoin", 200): html,
+        ("/", 200): html,
+    }
+    async with _hanging(db):
+        started = time.perf_counter()
+        answers = await asyncio.gather(*(api.get(path, **options) for (path, _), options in asked.items()))
+        assert time.perf_counter() - started < 9
+    for (path, expected), (status, body, headers) in zip(asked, answers, strict=True):
+        assert status == expected, path
+        assert (headers["content-type"].startswith("text/html")) is (asked[path, expected] is html), path
+        assert isinstance(body, bytes) or body["code"] == "database_unavailable", path
+
+
+@asynccontextmanager
+async def _hanging(db: Database) -> AsyncIterator[None]:
+    """The server and all that serve a connection stop without a word until the end of the block."""
+    async with db.connection() as conn:
+        backends = [row["pid"] for row in await conn.fetch("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")]
+    stopped = [_parent(backends[0]), *backends]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def _until(condition: object) -> None:

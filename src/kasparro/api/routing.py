@@ -13,11 +13,12 @@ from litestar.types import Receive, Scope, Send
 from kasparro import logs
 from kasparro.api import conditional
 from kasparro.api.edge import HEAD, LIVE, MADE_FROM, REQUEST_ID, STARTED, internal_error, send_problem
-from kasparro.serving import parameters
+from kasparro.serving import answering, parameters
+from kasparro.serving.answering import answered
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.loading import is_known, whole
 from kasparro.serving.operations import Answer, Call, Live, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE, MEDIA_TYPE, ProblemError, database_unavailable
+from kasparro.serving.problems import MEDIA_TYPE, ProblemError
 
 log = logs.get()
 
@@ -67,11 +68,7 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         request_id=scope[REQUEST_ID],
         started=scope[STARTED],
     )
-    try:
-        answer = await operation.handle(call)
-    except DATABASE_TROUBLE as error:
-        log.warning("http.database_failed", path=path, error=str(error), request_id=call.request_id)
-        raise database_unavailable() from error
+    answer = await answered(call, operation.handle(call), answering.GET_SECONDS_MAX if _is_bounded(operation) else None)
     if tag is not None and answer.status == HTTPStatus.OK:
         if if_none_match is not None and if_none_match.strip() == "*":
             return Answer(body=b"", status=304, headers=[("etag", tag)])
@@ -79,6 +76,11 @@ async def respond(operation: Operation, services: Dependencies, scope: Any, body
         if answer.same_for_etag and catalog.version and services.catalog.current is catalog:
             scope[MADE_FROM] = catalog
     return answer
+
+
+def _is_bounded(operation: Operation) -> bool:
+    """Who asks for something to be done may wait for its end; a page sees to its time itself, so as to say what is wrong on a page."""
+    return operation.method == "GET" and not operation.page
 
 
 def framework_problem(_request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

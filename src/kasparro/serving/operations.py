@@ -77,6 +77,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     conditional: bool = False  # answered from the catalog: with ETag and 304
     whole: bool = False  # needs all that is known of all coins: 503 until the catalog is complete, in the first seconds of a process
     live: bool = False  # the body is a Live
+    page: bool = False  # answers with a page whatever happens
     secured: bool = False  # needs the admin token
     documented: bool = True
 

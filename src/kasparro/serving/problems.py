@@ -81,6 +81,11 @@ def invalid_request(detail: str) -> ProblemError:
     return ProblemError(400, "invalid_request", detail)
 
 
+def trouble(error: Exception) -> str:
+    """What a log says of DATABASE_TROUBLE. A time that has passed says nothing itself."""
+    return str(error) or "no answer in time"
+
+
 def not_found(detail: str, *, code: str = "not_found", candidates: tuple[str, ...] = ()) -> ProblemError:
     """404 for an id that nothing has, with ids that may have been meant."""
     return ProblemError(404, code, detail, candidates=candidates)

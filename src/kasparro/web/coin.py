@@ -1,5 +1,6 @@
 """The page of one coin: its price with where it comes from, how it went, and why its listings are one coin."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import quote as percent_encoded
@@ -12,7 +13,7 @@ from kasparro.catalog.find import near_ids, wrapped_coin, wrapping_coins
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.loading import whole
 from kasparro.serving.operations import Answer, Call, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE, not_found
+from kasparro.serving.problems import DATABASE_TROUBLE, not_found, trouble
 from kasparro.store import history
 from kasparro.store.history import StoredCandle
 from kasparro.web import words
@@ -107,10 +108,10 @@ async def _view(call: Call, sparks: Sparks) -> View | Answer:
 async def _candles(services: Dependencies, entry: Entry, now: datetime) -> list[StoredCandle] | None:
     """The hours of the last days, oldest first; None where the database does not answer."""
     try:
-        async with services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
+        async with asyncio.timeout(_WAITED_SECONDS), services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
             return await history.candles(conn, "1h", [n.listing_id for n in entry.listings], now - SPAN, now, _CANDLES_MAX)
     except DATABASE_TROUBLE as error:
-        log.info("web.history_missing", coin=entry.coin_id, error=str(error))
+        log.info("web.history_missing", coin=entry.coin_id, error=trouble(error))
         return None
 
 

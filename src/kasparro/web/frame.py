@@ -7,21 +7,21 @@ from urllib.parse import quote
 
 import msgspec
 
-from kasparro import __version__, logs
+from kasparro import __version__
 from kasparro.clock import in_pieces
 from kasparro.records import Pieces
+from kasparro.serving import answering
+from kasparro.serving.answering import answered
 from kasparro.serving.attribution import ATTRIBUTION
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.operations import Answer, Answered, Call, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE, ProblemError, database_unavailable
+from kasparro.serving.problems import ProblemError
 from kasparro.serving.standing import health_of
 from kasparro.web import figures, words
 from kasparro.web.files import Files
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
-
-log = logs.get()
 
 HTML = "text/html; charset=utf-8"
 # Nothing from outside, nothing that stands in a page itself, and nobody's frame.
@@ -73,6 +73,7 @@ class Frame:
             operation_id=operation_id,
             summary=summary,
             tag="pages",
+            page=True,
             path_parameters=path_parameters or {},
             answers={200: Answered("A page.", media_type="text/html")},
             documented=False,
@@ -80,12 +81,9 @@ class Frame:
 
     async def _made(self, make: Make, call: Call) -> View | Answer:
         try:
-            return await make(call)
+            return await answered(call, make(call), answering.GET_SECONDS_MAX)
         except ProblemError as problem:
             return _problem_view(problem)
-        except DATABASE_TROUBLE as error:
-            log.warning("http.database_failed", path=call.path, error=str(error), request_id=call.request_id)
-            return _problem_view(database_unavailable())
 
     async def _drawn(self, view: View, path: str) -> Answer:
         template = self._templates.get(view.template)

@@ -1,5 +1,6 @@
 """The page of the runs: how the service fares, what it spends, how fresh and whole its data is, and what every run did."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from kasparro.serving import parameters
 from kasparro.serving.dependencies import Dependencies
 from kasparro.serving.deviations import Anomaly
 from kasparro.serving.operations import Call, Operation
-from kasparro.serving.problems import DATABASE_TROUBLE
+from kasparro.serving.problems import DATABASE_TROUBLE, trouble
 from kasparro.serving.runs import RUN_ID_MAX, odd_since
 from kasparro.serving.standing import SourceHealth, health_of
 from kasparro.serving.stats import SourceStats, Stats, stats_of
@@ -28,6 +29,7 @@ PATH = "/pages/runs"
 ROWS = 25
 TIMELINE = 44  # as many as a wide window has room for
 _SPAN = timedelta(days=1)
+_WAITED_SECONDS = 5.0  # for the database: without it the page says how all is
 _EXAMPLES, _EXAMPLES_AMONG = 3, 2_000
 _QUERY = [parameters.integer("to", "Only runs up to this one.", default=RUN_ID_MAX, least=1, most=RUN_ID_MAX)]
 
@@ -93,9 +95,10 @@ async def show_runs(call: Call) -> View:
     if newest != RUN_ID_MAX:
         return await _older(services, newest)
     try:
-        history = await _history(services)
+        async with asyncio.timeout(_WAITED_SECONDS):
+            history = await _history(services)
     except DATABASE_TROUBLE as error:
-        log.info("web.runs_missing", error=str(error))
+        log.info("web.runs_missing", error=trouble(error))
         history = None
     health = health_of(services)
     shown = [] if history is None else history.runs

@@ -1,5 +1,6 @@
 """How coins' prices went in the last week, small: one question to the database for a page of coins, at most once a minute."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import inf
@@ -9,7 +10,7 @@ import msgspec
 from kasparro import logs
 from kasparro.catalog.entries import Entry, ListingEntry
 from kasparro.serving.dependencies import Dependencies
-from kasparro.serving.problems import DATABASE_TROUBLE
+from kasparro.serving.problems import DATABASE_TROUBLE, trouble
 from kasparro.sources.day_change import PATHS
 from kasparro.store import history, quotes
 
@@ -54,14 +55,14 @@ class Sparks:
             try:
                 await self._read(missing, clock.now())
             except DATABASE_TROUBLE as error:
-                log.info("web.sparks_missing", error=str(error))
+                log.info("web.sparks_missing", error=trouble(error))
         return {e.coin_key: self._kept.get(e.coin_key, (0.0, NOTHING))[1] for e in entries}
 
     async def _read(self, entries: Sequence[Entry], now: datetime) -> None:
         listings = [(n.listing_id, e.coin_key) for e in entries for n in e.listings]
         chosen = {e.coin_key: n for e in entries if (n := e.chosen) is not None}
         paths = [(n.listing_id, PATHS[n.source]) for n in chosen.values() if n.source in PATHS]
-        async with self._services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
+        async with asyncio.timeout(_WAITED_SECONDS), self._services.database.read(timeout_seconds=_WAITED_SECONDS) as conn:
             found = await history.recent_closes(conn, listings, now - SPAN)
             told = await quotes.told_numbers(conn, paths)
         at = self._services.clock.monotonic()
