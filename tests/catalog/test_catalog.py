@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from kasparro.api.conditional import etag
 from kasparro.catalog import search
@@ -37,6 +38,19 @@ async def test_a_refresh_reads_only_what_changed(db: Database) -> None:
     assert holder.current.find("b") is first.find("b")
     assert holder.current.version == 3
     assert not holder._replaced
+
+
+async def test_what_is_served_first_is_told(db: Database) -> None:
+    """Once, in the log that everybody sees: of an empty database nothing is, and what comes later is for who looks for it."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
+    with structlog.testing.capture_logs() as lines:
+        await holder.refresh()
+        await market.coin("a", 1.0)
+        await holder.refresh()
+        await market.coin("b", 2.0)
+        await holder.refresh()
+    told = [(line["event"], line["log_level"]) for line in lines]
+    assert told == [("catalog.served", "info"), ("catalog.swapped", "debug")]
 
 
 async def test_following_equals_reading_anew(db: Database) -> None:
