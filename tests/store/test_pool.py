@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,19 @@ async def test_lost_connection_is_a_database_error_and_the_next_one_works(db: Da
 
     async with db.write() as connection:
         assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_what_is_asked_of_a_lost_connection_is_said_in_words(db: Database) -> None:
+    """That it was closed, and not which of the driver's methods was called."""
+
+    async def go_on_with_a_lost_connection() -> None:
+        async with db.connection() as connection:
+            with suppress(asyncpg.PostgresError):
+                await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            await connection.fetchval("SELECT 1")
+
+    with pytest.raises(DatabaseError, match=r"was lost: it was closed\. A transaction that was open is undone"):
+        await go_on_with_a_lost_connection()
 
 
 async def test_wrong_argument_stays_the_error_that_it_is(db: Database) -> None:

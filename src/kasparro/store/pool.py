@@ -129,7 +129,9 @@ class Database:
             # What the driver did not expect to hear comes from a server that is being killed: nobody can rely on the connection.
             _cut(connection)
             undone = "A transaction that was open is undone; try again"
-            message = f"the connection to the {self.place} was lost: {error}. {self._without_room() or undone}"
+            # Of what was called too late on a connection that is gone, the driver speaks in its own terms.
+            said = "it was closed" if isinstance(error, asyncpg.InterfaceError) else error
+            message = f"the connection to the {self.place} was lost: {said}. {self._without_room() or undone}"
             raise DatabaseError(message) from error
         finally:
             # What goes wrong here has cut the connection, and the pool makes another one.
