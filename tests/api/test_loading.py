@@ -169,6 +169,20 @@ async def test_nothing_is_denied_before_the_first_look(api: Server, loading: Loa
     assert (await coin)[0] == 200
 
 
+async def test_what_waits_from_before_the_first_look_has_no_tag_of_nothing(api: Server, loading: Loading) -> None:
+    """It is of the first version: with the tag of an empty catalog any other process that starts later would call it unchanged."""
+    api.services.catalog.complete.clear()
+    paths = ["/data?ids=bitcoin,unpriced", "/prices?ids=bitcoin,unpriced", "/data?all=true"]
+    asked = [asyncio.create_task(api.get(path)) for path in paths]
+    await asyncio.sleep(0.05)
+    await loading.begin()
+    await loading.end()
+
+    for path, (status, body, headers) in zip(paths, await asyncio.gather(*asked), strict=True):
+        assert (status, body) == (await api.get(path))[:2], path
+        assert "etag" not in headers, path
+
+
 async def test_a_database_that_never_answered_denies_nothing(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether there are such coins is not known: 503, neither 404 nor an empty list."""
     monkeypatch.setattr("kasparro.serving.loading.WAIT_SECONDS", 0.3)
