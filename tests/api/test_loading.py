@@ -183,6 +183,19 @@ async def test_what_waits_from_before_the_first_look_has_no_tag_of_nothing(api: 
         assert "etag" not in headers, path
 
 
+async def test_streams_that_waited_together_are_bounded_in_number(api: Server, loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that came before the catalog was complete are counted when they begin, not when they were asked for."""
+    monkeypatch.setattr("kasparro.api.stream.READERS_MAX", 1)
+    await loading.begin()
+    asked = [asyncio.create_task(api.client.get(f"{api.url}/stream?ids=unpriced").__aenter__()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    await loading.end()
+    answers = await asyncio.gather(*asked)
+    assert sorted(answer.status for answer in answers) == [200, 503, 503]
+    for answer in answers:
+        answer.close()
+
+
 async def test_a_database_that_never_answered_denies_nothing(api: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whether there are such coins is not known: 503, neither 404 nor an empty list."""
     monkeypatch.setattr("kasparro.serving.loading.WAIT_SECONDS", 0.3)

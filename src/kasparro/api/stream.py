@@ -49,10 +49,10 @@ def operations() -> Sequence[Operation]:
 async def open_stream(call: Call) -> Answer:
     """A stream of events that begins with the state of the coins asked for."""
     readers, ids = call.services.readers, call.query["ids"] or ()
-    if len(readers) >= READERS_MAX:
+    catalog = await knowing(call.services.catalog, ids)
+    if len(readers) >= READERS_MAX:  # looked at last: after a start many may have waited for the catalog together
         detail = f"{READERS_MAX} streams are open, and more are not served; try again later, or ask GET /prices now and then"
         raise ProblemError(503, "too_many_streams", detail, headers=[("retry-after", "30")])
-    catalog = await knowing(call.services.catalog, ids)
     if ids and catalog.version and not any(map(catalog.find, ids)):
         detail = f"no coin has the id {ids[0][:100]!r}, nor any other of these ids; GET /data?q= finds coins by name or symbol"
         raise not_found(detail)
