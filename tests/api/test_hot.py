@@ -88,6 +88,18 @@ async def test_a_coin_is_compressed_where_it_is_large(api: Server, market: Marke
             assert answers[0][1].get("content-encoding") == encoded
 
 
+async def test_where_the_short_way_fails_the_application_answers(filled: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours is not called the client's, and the connection stays open."""
+
+    def fails(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(HotAnswers, "answer", fails)
+    for method in ("GET", "HEAD"):
+        for _ in range(2):
+            assert (await filled.request(method, "/coins/coin-3"))[0] == 200
+
+
 async def test_a_new_catalog_is_answered_from_at_once(api: Server, market: Market) -> None:
     """Nothing that was kept outlives the catalog that it was made of."""
     key = await market.coin("bitcoin", 1.0)

@@ -11,6 +11,7 @@ from kasparro.serving.clients import Clients
 from kasparro.serving.rate_limit import Buckets
 from kasparro.store.pool import Database
 from tests.api.conftest import api_over
+from tests.api.factory import Market
 from tests.conftest import make_settings
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1"), ip_network("fd00::/8")]
@@ -96,6 +97,17 @@ async def test_who_asks_too_often_is_told_when_to_come_back(db: Database) -> Non
         assert (await api.get("/data", headers={"X-Forwarded-For": "198.51.100.7"}))[0] == 200
         api.clock.advance(20)
         assert (await api.get("/data"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/data", "/coins/bitcoin"])
+async def test_what_is_kept_is_refused_as_well(db: Database, path: str) -> None:
+    """It costs little, but the limit is the client's."""
+    async with api_over(db, make_settings(KASPARRO_RATE_LIMIT_PER_MINUTE="3")) as api:
+        await Market(db).coin("bitcoin", 1.0)
+        await api.refresh()
+        for _ in range(2):
+            assert [(await api.get(path))[0] for _ in range(4)] == [200, 200, 200, 429]
+            api.clock.advance(60)
 
 
 async def test_without_a_limit_nobody_is_refused(db: Database) -> None:

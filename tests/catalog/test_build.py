@@ -265,7 +265,8 @@ def test_a_few_coins_are_placed_where_sorting_all_would_put_them(
 
     moved, anew = built(before, _priced_world(world), few, 2), built(EMPTY, _priced_world(world), sorted(world), 2)
 
-    for order in ("rank", "volume", "id", "id_all"):
+    # The amounts as well: the next few are placed by them.
+    for order in ("rank", "volume", "id", "id_all", "rank_by", "volume_by"):
         assert list(getattr(moved.orders, order)) == list(getattr(anew.orders, order)), order
 
 

@@ -1,5 +1,7 @@
 """Reading and following the catalog over a real database."""
 
+import asyncio
+from array import array
 from collections.abc import Container
 from datetime import timedelta
 from types import SimpleNamespace
@@ -112,8 +114,12 @@ async def test_a_version_that_runs_backwards_is_another_database(db: Database) -
     """Everything is read anew, and no order of before is remembered."""
     market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
     await market.coin("a", 1.0)
+    await holder.refresh()
     await market.coin("b", 1.0)
     await holder.refresh()
+    await market.coin("c", 1.0)
+    await holder.refresh()
+    assert holder.orders(2) is not None
     await market.execute("UPDATE catalog_version SET version = 1")
     await market.execute("UPDATE coins SET version = 1")
     await market.execute("DELETE FROM latest_prices")
@@ -121,7 +127,7 @@ async def test_a_version_that_runs_backwards_is_another_database(db: Database) -
     assert await holder.refresh()
 
     assert holder.current.version == 1
-    assert len(holder.current.entries) == 2
+    assert len(holder.current.entries) == 3
     assert len(holder.current.orders.rank) == 0
     assert holder.orders(2) is None
 
@@ -147,6 +153,11 @@ def test_orders_are_remembered_for_fifteen_minutes_and_bounded() -> None:
     found = remembered.find(1, 900.0)
     assert found is not None
     assert found.rank is EMPTY.orders.rank
+    placed = msgspec.structs.replace(EMPTY.orders, rank=array("i", [1]), rank_by=array("d", [1.0]), volume_by=array("d", [1.0]))
+    remembered.replace(msgspec.structs.replace(EMPTY, version=3, orders=placed), 0.0)
+    found = remembered.find(3, 0.0)
+    assert found is not None
+    assert (found.rank.tolist(), found.rank_by.tolist(), found.volume_by.tolist()) == ([1], [], []), "nothing is placed by them any more"
     assert remembered.find(2, 900.0) is None
     assert remembered.find(1, 900.1) is None
     for version in range(ORDERS_MAX + 1):
@@ -179,6 +190,58 @@ async def test_prices_turn_stale_without_a_run(db: Database) -> None:
     other = CatalogHolder(db, clock, ["coingecko"])
     await other.refresh()
     assert etag(other.current, b"/data", b"") == etag(holder.current, b"/data", b""), "another process has the same by then"
+
+
+async def test_what_turned_stale_before_a_swap_is_told_with_it(db: Database) -> None:
+    """Followers hear of the coins that the swap flags besides those that were read: pages of these are kept otherwise."""
+    clock = FakeClock(NOW)
+    market, holder = Market(db), CatalogHolder(db, clock, ["coingecko"])
+    old, moved = await market.coin("a", 1.0), await market.coin("b", 2.0)
+    await holder.refresh()
+    told: list[list[int]] = []
+    holder.followers.append(SimpleNamespace(swapped=lambda keys: told.append(sorted(keys)), run_ended=None))  # type: ignore[arg-type]
+    clock.advance(3_601)
+    await market.reprice(moved, 3.0)
+    await market.execute("UPDATE latest_prices SET observed_at = $1 WHERE coin_key = $2", clock.now(), moved)
+
+    await holder.refresh()
+
+    assert told == [[old, moved]]
+    assert holder.current.stale == 1
+
+
+async def test_a_start_that_broke_off_is_begun_anew(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that goes away while the rest is read leaves the lists served; once it is back everything is read."""
+    market, holder = Market(db), CatalogHolder(db, FakeClock(NOW), ["coingecko"])
+    await market.coin("a", 1.0, source_ids={"coingecko": "a-a"})
+    await market.coin("b")
+
+    async def fails(_conn: Any, _known: Container[int]) -> list[int]:
+        message = "gone"
+        raise OSError(message)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(catalog_rows, "read_other_coin_keys", fails)
+        with pytest.raises(OSError, match="gone"):
+            await holder.refresh()
+    assert (holder.current.complete, holder.complete.is_set(), holder.current.find("a-a")) == (False, False, None)
+    await market.coin("c", 3.0)
+
+    assert await holder.refresh()
+
+    assert holder.current.complete
+    assert holder.complete.is_set()
+    assert [holder.current.find(coin_id) is None for coin_id in ("a", "a-a", "b", "c")] == [False] * 4
+
+
+async def test_a_look_that_finds_nothing_is_a_look(db: Database) -> None:
+    """The schedule waits for the first one, and an empty database has nothing to swap."""
+    holder = CatalogHolder(db, FakeClock(NOW), ["coingecko"])
+    following = asyncio.create_task(holder.follow(0.05))
+    async with asyncio.timeout(5):
+        await holder.looked.wait()
+    assert holder.current is EMPTY
+    following.cancel()
 
 
 async def test_coins_with_a_price_are_listed_before_all_is_read(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
