@@ -173,10 +173,14 @@ async def test_a_walk_shows_each_coin_once_though_ranks_move(api: Server, market
 
 @pytest.mark.smoke
 async def test_the_best_matches_come_first_and_the_larger_of_equals(api: Server, market: Market) -> None:
-    """What is it, then what begins so or nearly is it, then its words, then what contains it, then typos; each by rank, pages included."""
+    """What is it, then what begins so or nearly is it, then its words, then what contains it, then typos; each by rank, pages included.
+
+    What is it but has no price comes after those that are nearly it.
+    """
     coins = {
         "b-exact": ("Bitcon", 1.0), "bitcoin": ("Bitcoin", 9e9), "c-begins": ("BitCone", 5.0), "c-words": ("The Bitcon", 8e9),
         "c-contains": ("Orbitcon", 7e9), "c-typo": ("Old Bitcoin", 6e9), "c-typo-unpriced": ("New Bitcoin", None), "c-other": ("Bit", 1e10),
+        "c-unpriced": ("Bitcon", None),
     }  # fmt: skip
     for number, (coin_id, (name, cap)) in enumerate(coins.items()):
         await market.coin(coin_id, None if cap is None else 1.0, symbol=f"S{number}", name=name, market_cap=cap)
@@ -185,7 +189,7 @@ async def test_the_best_matches_come_first_and_the_larger_of_equals(api: Server,
 
     for limit in (1, 2, 100):
         assert await _walk(api, f"/data?q=bitcon&limit={limit}") == best
-        assert await _walk(api, f"/coins?q=bitcon&all=true&limit={limit}") == [*best, "c-typo-unpriced"]
+        assert await _walk(api, f"/coins?q=bitcon&all=true&limit={limit}") == [*best[:3], "c-unpriced", *best[3:], "c-typo-unpriced"]
     assert await _walk(api, "/data?q=bitcon&order=id") == sorted(best)
     assert await _walk(api, "/data?q=bitcon&order=rank") == ["bitcoin", "c-words", "c-contains", "c-typo", "c-begins", "b-exact"]
 

@@ -22,7 +22,8 @@ def _end(pieces: Pieces[Any]) -> Any:
 
 def _entries(*coins: tuple[str, str]) -> dict[int, Any]:
     return {
-        key: SimpleNamespace(name=name, symbol=symbol, coin_id=name.lower().replace(" ", "-")) for key, (name, symbol) in enumerate(coins)
+        key: SimpleNamespace(name=name, symbol=symbol, coin_id=name.lower().replace(" ", "-"), price=1.0)
+        for key, (name, symbol) in enumerate(coins)
     }
 
 
@@ -133,4 +134,4 @@ def test_ascii_is_folded_as_any_text_is(text: str) -> None:
 
 
 def _entries_of(world: dict[int, Any]) -> dict[int, Any]:
-    return {key: SimpleNamespace(name=name, symbol=symbol, coin_id=f"id {name}") for key, (name, symbol) in world.items()}
+    return {key: SimpleNamespace(name=name, symbol=symbol, coin_id=f"id {name}", price=1.0) for key, (name, symbol) in world.items()}

@@ -11,7 +11,8 @@ from kasparro.catalog.text_index import NEAR_LEAST, TextIndex, make_index, one_o
 from kasparro.records import Pieces
 
 # How well a coin matches, the best first. BEGINS: a field begins with it, or is one letter off it as a whole; of these
-# the coin with the higher rank is more likely meant, so that "bitcon" is Bitcoin before it is BitCone.
+# the coin with the higher rank is more likely meant, so that "bitcon" is Bitcoin before it is BitCone. Of a coin without a price,
+# which is dead more often than not, EXACT is no more than that: there is a BITCON, too.
 EXACT, BEGINS, WORDS, CONTAINS, NEARLY = range(5)
 
 STALE_MAX = 200  # so many coins are looked through one by one, in about 1 ms
@@ -60,7 +61,7 @@ def search(catalog: Catalog, text: str) -> Pieces[dict[int, int]]:
         if key not in found and key in entries:
             grade = _grade(line, whole, words)
             if grade is not None:
-                found[key] = grade
+                found[key] = max(grade, BEGINS) if entries[key].price is None else grade
         if count % _LINES_PER_PIECE == 0:
             yield
     return found
