@@ -7,7 +7,9 @@ import weakref
 import pytest
 import structlog
 
+from kasparro.clock import FakeClock
 from kasparro.errors import RunLostError, RunOpenError
+from kasparro.ingest.identity import Settledness
 from kasparro.ingest.run import Ingest, Run, run_once
 from kasparro.records import RunSummary
 from kasparro.store.pool import Database
@@ -107,6 +109,34 @@ async def test_a_refresh_is_published_once(ingest: Ingest, db: Database, upstrea
         await run_once(ingest, "command")
 
         assert await conn.fetchval("SELECT version FROM catalog_version") == before + 1
+
+
+@pytest.mark.parametrize(("known", "first"), [(True, 3.0), (False, 0.0)])
+async def test_when_what_sources_answer_is_published(ingest: Ingest, monkeypatch: pytest.MonkeyPatch, *, known: bool, first: float) -> None:
+    """Of a known market after 3 s, of another one at once; then at most every so many seconds, and nothing where nothing came."""
+    run = Run(ingest, await ingest.open("command"), "command", ingest.sources, full=False, observe=None)
+    run.clock = clock = FakeClock()
+    published: list[float] = []
+
+    async def publish(*, final: bool) -> bool:
+        published.append(clock.monotonic())
+        return not final
+
+    monkeypatch.setattr(run.publisher, "publish", publish)
+    monkeypatch.setattr(run, "settledness", lambda: Settledness(listed=frozenset(), quoted=frozenset(), complete=known))
+    publishing = asyncio.create_task(run._publish_while_working())
+    for _ in range(3):
+        run._changed.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+    clock.advance(100)
+    run._changed.set()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    publishing.cancel()
+
+    apart = run.settings.publish_seconds
+    assert published == [first, first + apart, first + 2 * apart, first + 2 * apart + 100]
 
 
 @pytest.mark.smoke

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from math import inf, isfinite, nan
 from typing import NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,6 +117,17 @@ def test_the_price_is_the_quote_to_the_last_bit() -> None:
     assert price.value == 0.1 + 0.2
     assert price.observed_at == NOW - timedelta(minutes=1)
     assert (price.market_cap, price.volume_24h, price.sources_used) == (7e9, 5e5, (G, P))
+
+
+@pytest.mark.parametrize("listing_ids", [(1, 2), (2, 1)])
+def test_of_quotes_of_one_time_it_does_not_matter_which_comes_first(listing_ids: tuple[int, int]) -> None:
+    """The first by source and listing is taken, so that the price does not change with the order of rows."""
+    quotes = [msgspec.structs.replace(quote(G, float(n)), listing_id=n) for n in listing_ids]
+    agreeing = [msgspec.structs.replace(quote(source, 100.0 + n / 10), listing_id=n) for n, source in enumerate((P, G, G))]
+    for some, listing_id in ((quotes, 1), (agreeing, 1), (agreeing[::-1], 1)):
+        price = choose(some, None, NOW)
+        assert price is not None
+        assert price.listing_id == listing_id
 
 
 def test_nothing_is_taken_from_a_quote_that_disagrees() -> None:
