@@ -253,6 +253,7 @@ async def test_coins_with_a_price_are_listed_before_all_is_read(db: Database, mo
     await market.coin("d", 4.0, sources=("coinpaprika", "coingecko"))
     await market.merge(await market.coin("e", 5.0), 1)
     await market.execute("DELETE FROM latest_quotes WHERE listing_id = (SELECT max(listing_id) FROM listings WHERE source_id = 'd')")
+    await market.judge("coingecko", "b", "c", "unsure")
     another = await market.coin("f", 6.0)
     await market.execute("UPDATE judgements SET superseded_at = created_at WHERE coin_key = $1", another)
     told: list[list[int]] = []
