@@ -152,6 +152,17 @@ async def test_every_call_that_brought_an_answer_is_counted(ingest: Ingest, db: 
     assert await spent(db) == first + 2
 
 
+async def test_calls_of_a_run_that_brought_nothing_are_counted_at_its_end(ingest: Ingest, db: Database, upstream: Upstream) -> None:
+    """No commit counts them, since there is none."""
+    one_attempt(ingest)
+    upstream.strike("empty")
+
+    summary = await run_once(ingest, "command", sources=["coingecko"])
+
+    assert summary.sources[0].rows_written == 0
+    assert await spent(db) == summary.sources[0].calls > 0
+
+
 async def test_a_repeated_call_is_counted_where_it_was_answered(ingest: Ingest, db: Database, upstream: Upstream) -> None:
     """An answer in which an error hides was one that the source counts, too."""
     upstream.strike("garbage", "/exchange_rates", times=1)
