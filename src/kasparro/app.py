@@ -15,7 +15,7 @@ from kasparro.api.app import create_api
 from kasparro.api.connections import keep_closing_late
 from kasparro.api.hot import HotAnswers
 from kasparro.api.protocol import protocol_of
-from kasparro.catalog.catalog import CatalogHolder
+from kasparro.catalog.catalog import FOLLOW_SECONDS, CatalogHolder
 from kasparro.clock import Clock, SystemClock
 from kasparro.errors import DatabaseError
 from kasparro.ingest.judge import PersonsJudge
@@ -136,7 +136,8 @@ async def work(
         hot = HotAnswers(given)
         server = Server(create_api(given, hot, pages=pages(given)), http=protocol_of(hot))
         closing_late = partial(keep_closing_late, server.server_state.connections, base.clock)
-        async with _beside(catalog.follow, given.readers.work, closing_late, partial(_collect_after, catalog.looked)):
+        first = partial(tell_of_first, catalog, base.clock)
+        async with _beside(catalog.follow, given.readers.work, closing_late, first, partial(_collect_after, catalog.looked)):
             served = asyncio.create_task(server.serve(sockets=[listener]), name="http")
             schedule.start(catalog.looked)  # what there is is served before a run works beside it
             stop.starting = None
@@ -174,6 +175,13 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `serve`."""
         yield
+
+
+async def tell_of_first(catalog: CatalogHolder, clock: Clock) -> None:
+    """Log once that there is something to see: the first run of a keyless plan goes on for a quarter of an hour after that."""
+    while not catalog.current.version:
+        await clock.sleep(FOLLOW_SECONDS)
+    log.info("catalog.served", version=catalog.current.version, coins=len(catalog.current.orders.rank))
 
 
 async def _collect_after(looked: asyncio.Event) -> None:

@@ -173,10 +173,7 @@ async def test_a_walk_shows_each_coin_once_though_ranks_move(api: Server, market
 
 @pytest.mark.smoke
 async def test_the_best_matches_come_first_and_the_larger_of_equals(api: Server, market: Market) -> None:
-    """What is it, then what begins so or nearly is it, then its words, then what contains it, then typos; each by rank, pages included.
-
-    What is it but has no price comes after those that are nearly it.
-    """
+    """What is it (without a price: after what nearly is), what begins so, its words, what contains it, typos; each by rank."""
     coins = {
         "b-exact": ("Bitcon", 1.0), "bitcoin": ("Bitcoin", 9e9), "c-begins": ("BitCone", 5.0), "c-words": ("The Bitcon", 8e9),
         "c-contains": ("Orbitcon", 7e9), "c-typo": ("Old Bitcoin", 6e9), "c-typo-unpriced": ("New Bitcoin", None), "c-other": ("Bit", 1e10),

@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from kasparro.api.conditional import etag
+from kasparro.app import tell_of_first
 from kasparro.catalog import search
 from kasparro.catalog.catalog import CatalogHolder
 from kasparro.catalog.details import detail
@@ -46,13 +47,15 @@ async def test_what_is_served_first_is_told(db: Database) -> None:
     """Once, in the log that everybody sees: of an empty database nothing is, and what comes later is for who looks for it."""
     market, holder = Market(db), CatalogHolder(db, FakeClock(), ["coingecko"])
     with structlog.testing.capture_logs() as lines:
+        telling = asyncio.create_task(tell_of_first(holder, FakeClock()))
         await holder.refresh()
-        await market.coin("a", 1.0)
-        await holder.refresh()
-        await market.coin("b", 2.0)
-        await holder.refresh()
-    told = [(line["event"], line["log_level"]) for line in lines]
-    assert told == [("catalog.served", "info"), ("catalog.swapped", "debug")]
+        for coin_id in ("a", "b"):
+            await market.coin(coin_id, 1.0)
+            await holder.refresh()
+            await telling
+    assert [line for line in lines if line["log_level"] == "info"] == [
+        {"event": "catalog.served", "log_level": "info", "version": 1, "coins": 1}
+    ]
 
 
 async def test_following_equals_reading_anew(db: Database) -> None:

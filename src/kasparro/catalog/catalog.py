@@ -145,15 +145,13 @@ class CatalogHolder:
             if pulse.version == self.current.version and self.current.complete:
                 self.complete.set()
                 return False
-            started, first = self._clock.monotonic(), not self.current.version
+            started = self._clock.monotonic()
             coins = await self._read()
             await in_pieces(_let_go(self._replaced), self._clock)
             if coins is None:
                 return False  # another refresh has taken over meanwhile what this pulse told of
             seconds = round(self._clock.monotonic() - started, 3)
-            # The first run of a keyless plan takes a quarter of an hour: somebody waits to hear that there is something to see.
-            tell, event = (log.info, "catalog.served") if first else (log.debug, "catalog.swapped")
-            tell(event, version=self.current.version, coins_changed=coins, duration_seconds=seconds)
+            log.debug("catalog.swapped", version=self.current.version, coins_changed=coins, duration_seconds=seconds)
             # Served meanwhile: what the index does not know yet is found all the same, only more slowly.
             texts = await in_pieces(indexed(self.current.texts, self.current.entries), self._clock)
             if texts is not self.current.texts:
